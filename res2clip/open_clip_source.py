@@ -1,0 +1,122 @@
+"""Weights by open_clip's names and tags."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from res2clip.weights import ClipSizes, clip_sizes
+from res2clip_runtime.errors import (
+    ArtefactError,
+    ArtefactNotFoundError,
+    InputError,
+    MissingExtraError,
+)
+from res2clip_runtime.spec import CLIP_MEAN, CLIP_STD
+
+__all__ = ["OpenClipWeights", "load_open_clip"]
+
+_DEFAULT_TAG = "openai"
+_PLAIN_VISION = {"layers", "width", "head_width", "patch_size", "image_size", "mlp_ratio"}
+_PLAIN_TEXT = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
+_DEFAULT_HEAD_WIDTH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenClipWeights:
+    """A model of open_clip as tensors in OpenAI's layout."""
+
+    name: str
+    """open_clip's model name."""
+    tag: str
+    """open_clip's weights tag, or a file."""
+    tensors: dict[str, Tensor] = field(repr=False)
+    """fp32, OpenAI's names."""
+    sizes: ClipSizes
+    """Sizes, heads as open_clip's configuration says."""
+    quick_gelu: bool
+    """Which activation the weights were trained with."""
+
+
+def load_open_clip(source: str) -> OpenClipWeights:
+    """Return the weights called ``NAME[:TAG]``; the tag may be a local file (default: openai).
+
+    Raises:
+        InputError: open_clip knows no such name or tag.
+        ArtefactError: the model is not a plain CLIP ViT.
+        ArtefactNotFoundError: the weights are not on this machine and cannot be downloaded.
+        MissingExtraError: open_clip is not installed.
+    """
+    name, _, tag = source.partition(":")
+    tag = tag or _DEFAULT_TAG
+    try:
+        import open_clip
+    except ImportError as err:
+        raise MissingExtraError(
+            "open_clip_torch", extra="train", purpose="loading a backbone by name"
+        ) from err
+    config = _plain_config(open_clip, name)
+    _check_tag(open_clip, name, tag)
+    try:
+        model = open_clip.create_model(name, pretrained=tag, precision="fp32", device="cpu")
+    except Exception as err:  # whatever the download or the hub's client raises
+        raise ArtefactNotFoundError(_how_to_get(open_clip, name, tag, err)) from err
+    tensors = {
+        key: value.detach() for key, value in model.state_dict().items() if key != "attn_mask"
+    }
+    vision = config["vision_cfg"]
+    sizes = dataclasses.replace(
+        clip_sizes(tensors),
+        vision_heads=int(vision["width"]) // int(vision.get("head_width", _DEFAULT_HEAD_WIDTH)),
+        text_heads=int(config["text_cfg"]["heads"]),
+    )
+    quick_gelu = bool(config.get("quick_gelu", False)) or tag == _DEFAULT_TAG
+    return OpenClipWeights(name=name, tag=tag, tensors=tensors, sizes=sizes, quick_gelu=quick_gelu)
+
+
+def _plain_config(open_clip: Any, name: str) -> dict[str, Any]:
+    config: dict[str, Any] | None = open_clip.get_model_config(name)
+    if config is None:
+        raise InputError(
+            f"open_clip knows no model '{name}' (--backbone); use mini, a name such as "
+            "ViT-L-14-336-quickgelu:openai, or the path of a local file"
+        )
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    odd = (
+        (set(vision) - _PLAIN_VISION) | (set(text) - _PLAIN_TEXT) | (set(config) & {"custom_text"})
+    )
+    if odd or not isinstance(vision.get("layers"), int) or vision.get("mlp_ratio", 4.0) != 4.0:
+        raise ArtefactError(
+            f"'{name}' is not a plain CLIP ViT with a class token ({', '.join(sorted(odd)) or 'layers'}"
+            "); timm, SigLIP, ResNet and other special towers are not supported"
+        )
+    return config
+
+
+def _check_tag(open_clip: Any, name: str, tag: str) -> None:
+    if Path(tag).is_file():
+        return
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        raise InputError(f"'{name}' has no weights '{tag}'; open_clip lists: {', '.join(tags)}")
+    facts = open_clip.get_pretrained_cfg(name, tag) or {}
+    mean, std = tuple(facts.get("mean") or CLIP_MEAN), tuple(facts.get("std") or CLIP_STD)
+    if mean != CLIP_MEAN or std != CLIP_STD:
+        raise ArtefactError(
+            f"'{name}:{tag}' was trained with other colour statistics than CLIP's; not supported"
+        )
+
+
+def _how_to_get(open_clip: Any, name: str, tag: str, err: Exception) -> str:
+    facts = open_clip.get_pretrained_cfg(name, tag) or {}
+    where = facts.get("url") or f"https://huggingface.co/{str(facts.get('hf_hub', '')).strip('/')}"
+    return (
+        f"the weights {name}:{tag} are not on this machine and could not be downloaded "
+        f"({type(err).__name__}). On a machine with internet, download {where} , copy the file here "
+        f"and use --backbone {name}:/path/to/file; behind a mirror, set HF_ENDPOINT to it. "
+        "Without internet, --backbone mini works at once"
+    )

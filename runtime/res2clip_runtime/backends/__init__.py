@@ -1,0 +1,36 @@
+"""Engines that run a bundle's stages."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.stages import Stages
+
+__all__ = ["BACKENDS", "BackendStages", "open_stages"]
+
+BACKENDS = ("onnxruntime", "onnxruntime-cuda")
+"""Names accepted by ``--backend``."""
+
+
+class BackendStages(Stages, Protocol):
+    """Stages that own an engine's resources."""
+
+    def close(self) -> None:
+        """Free the engine; the stages cannot be used afterwards."""
+
+
+def open_stages(bundle: Bundle, backend: str, *, threads: int | None = None) -> BackendStages:
+    """Return the bundle's stages on the engine called ``backend``.
+
+    Raises:
+        InputError: there is no engine of this name.
+        MissingExtraError: the engine is not installed.
+        BackendError: the engine refused, for example because there is no such device.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
+    from res2clip_runtime.backends.onnx_stages import OnnxStages
+
+    return OnnxStages(bundle, cuda=backend == "onnxruntime-cuda", threads=threads)

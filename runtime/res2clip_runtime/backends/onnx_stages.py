@@ -1,0 +1,122 @@
+"""A bundle's stages on ONNX Runtime, on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.errors import BackendError, MissingExtraError
+from res2clip_runtime.preprocess import PictureU8
+from res2clip_runtime.spec import MethodSpec
+from res2clip_runtime.stages import BranchMaps, Features, FloatArray
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["OnnxStages", "open_session"]
+
+_CPU = "CPUExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
+
+
+class OnnxStages:
+    """Encoder, match and heads as three ONNX Runtime sessions."""
+
+    def __init__(self, bundle: Bundle, *, cuda: bool = False, threads: int | None = None) -> None:
+        """Open the three sessions.
+
+        Raises:
+            MissingExtraError: ONNX Runtime is not installed.
+            BackendError: a session could not be opened on the device that was asked for.
+        """
+        self._spec = bundle.manifest.method
+        self._sessions = {
+            name: open_session(str(bundle.stage_path(name)), cuda=cuda, threads=threads)
+            for name in bundle.manifest.stages
+        }
+
+    @property
+    def spec(self) -> MethodSpec:
+        """The method's constants of the bundle."""
+        return self._spec
+
+    def encode(self, images: PictureU8) -> Features:
+        """Return the features of (B, S, S, 3) uint8 RGB pictures."""
+        patches, image = self._run("encoder", image_u8=images)
+        return Features(patches=patches, image=image)
+
+    def match(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
+        """Return (B, T, P, D) residuals of (B, T, P, D) patches against a (T, N, D) bank."""
+        (residual,) = self._run("match", patches=patches, bank=bank, bank_rho=bank_rho)
+        return residual
+
+    def heads(
+        self,
+        last_patches: FloatArray,
+        residual: FloatArray,
+        image_feature: FloatArray,
+        bank_global_mean: FloatArray,
+    ) -> BranchMaps:
+        """Return the branch maps of (B, P, D) last-tap patches, residuals, (B, D) and (D,)."""
+        maps, scores = self._run(
+            "heads",
+            last_patches=last_patches,
+            residual=residual,
+            image_feature=image_feature,
+            bank_global_mean=bank_global_mean,
+        )
+        return BranchMaps(maps=maps, scores=scores)
+
+    def close(self) -> None:
+        """Free the sessions."""
+        self._sessions.clear()
+
+    def _run(self, stage: str, **inputs: Any) -> Sequence[FloatArray]:
+        session = self._sessions.get(stage)
+        if session is None:
+            raise BackendError("the inspector is closed; open a new one")
+        feeds = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+        try:
+            outputs: Sequence[FloatArray] = session.run(None, feeds)
+        except Exception as err:  # ONNX Runtime's errors share no public base class
+            raise BackendError(f"ONNX Runtime failed in stage '{stage}': {err}") from err
+        return outputs
+
+
+def open_session(
+    path: str, *, cuda: bool = False, threads: int | None = None
+) -> onnxruntime.InferenceSession:
+    """Return a session on exactly the device that was asked for.
+
+    ONNX Runtime falls back to the CPU without an error when CUDA cannot be loaded
+    (microsoft/onnxruntime #23372), so what was asked for is compared with what came.
+    """
+    try:
+        import onnxruntime
+    except ImportError as err:
+        raise MissingExtraError(
+            "onnxruntime", extra="gpu" if cuda else "cpu", purpose="inspecting with ONNX Runtime"
+        ) from err
+    wanted = _CUDA if cuda else _CPU
+    if wanted not in onnxruntime.get_available_providers():
+        raise BackendError(
+            f"this ONNX Runtime has no {wanted}; for CUDA: pip uninstall onnxruntime, "
+            "then pip install 'res2clip[gpu]'"
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only; warnings about CPU-placed shapes are expected
+    if threads:
+        options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=[wanted])
+    except Exception as err:  # ONNX Runtime's errors share no public base class
+        raise BackendError(f"ONNX Runtime cannot open {path}: {err}") from err
+    if session.get_providers()[0] != wanted:
+        raise BackendError(
+            f"asked ONNX Runtime for {wanted}, got {session.get_providers()[0]}; "
+            "check the driver, CUDA and cuDNN (res2clip doctor), or use --backend onnxruntime"
+        )
+    return session

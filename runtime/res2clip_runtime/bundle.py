@@ -1,0 +1,108 @@
+"""An exported model: a directory with ``manifest.json``, three ONNX stages and a parity report."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, HashMismatchError
+from res2clip_runtime.manifest import Manifest
+from res2clip_runtime.storage import data_directory
+
+__all__ = ["Bundle", "bundles_directory", "find_bundle", "installed_bundles"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files are all there, unchanged."""
+
+    directory: Path
+    """Where it lies."""
+    manifest: Manifest
+    """What it says of itself."""
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Bundle:
+        """Return the bundle in ``directory``, every file checked against its hash.
+
+        Raises:
+            ArtefactNotFoundError: there is no bundle, or a file of it is missing.
+            HashMismatchError: a file is not the one that was exported.
+            FormatVersionError: a newer res2clip wrote it.
+            ArtefactError: the manifest is damaged.
+        """
+        directory = Path(directory)
+        manifest = _read_manifest(directory)
+        for name, entry in manifest.files.items():
+            path = directory / name
+            if not path.is_file():
+                raise ArtefactNotFoundError(f"{path} is missing; export the bundle again")
+            if path.stat().st_size != entry.bytes or _sha256_of(path) != entry.sha256:
+                raise HashMismatchError(
+                    f"{path} is not the file that was exported (sha256 differs); "
+                    "copy the bundle again, or export it again"
+                )
+        return cls(directory, manifest)
+
+    def stage_path(self, stage: str) -> Path:
+        """Return the ONNX file of a stage."""
+        return self.directory / self.manifest.stages[stage].file
+
+
+def bundles_directory() -> Path:
+    """Return where ``res2clip export`` installs bundles by default."""
+    return data_directory() / "bundles"
+
+
+def find_bundle(encoder_id: str) -> Bundle:
+    """Return the newest installed bundle with this encoder.
+
+    Raises:
+        ArtefactNotFoundError: none is installed.
+    """
+    fitting = [b for b in installed_bundles() if b[1].method.encoder_id == encoder_id]
+    if not fitting:
+        raise ArtefactNotFoundError(
+            f"no installed bundle has encoder {encoder_id[:12]} (looked in {bundles_directory()}); "
+            "make one with: res2clip export, or give its folder with --bundle DIR"
+        )
+    return Bundle.load(max(fitting, key=lambda found: found[1].created)[0])
+
+
+def installed_bundles() -> list[tuple[Path, Manifest]]:
+    """Return the installed bundles; one that cannot be read is logged and left out."""
+    found = []
+    for path in sorted(bundles_directory().glob("*/manifest.json")):
+        try:
+            found.append((path.parent, _read_manifest(path.parent)))
+        except (ArtefactError, ArtefactNotFoundError) as err:
+            logger.warning("ignored the bundle %s: %s", path.parent, err)
+    return found
+
+
+def _read_manifest(directory: Path) -> Manifest:
+    path = directory / "manifest.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as err:
+        raise ArtefactNotFoundError(
+            f"no bundle in {directory} (no manifest.json); make one with: res2clip export"
+        ) from err
+    except (OSError, UnicodeDecodeError) as err:
+        raise ArtefactError(f"{path} cannot be read: {err}; export the bundle again") from err
+    try:
+        return Manifest.from_json(text)
+    except ArtefactError as err:
+        raise type(err)(f"{directory}: {err}") from err
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,24 @@
+"""The command tree of ``res2clip-run``."""
+
+from __future__ import annotations
+
+import typer
+
+from res2clip_runtime.cli.doctor import doctor
+from res2clip_runtime.cli.group import CommandGroup
+from res2clip_runtime.cli.inspect import inspect
+from res2clip_runtime.cli.recipe import recipe_app
+from res2clip_runtime.cli.teach import teach
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    cls=CommandGroup,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.callback(invoke_without_command=True)(inspect)
+app.command()(teach)
+app.add_typer(recipe_app, name="recipe")
+app.command()(doctor)

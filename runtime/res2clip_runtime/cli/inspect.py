@@ -1,0 +1,104 @@
+"""``res2clip-run --source ... --recipe ...``: inspect pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from res2clip_runtime.cli.session import PicturesWanted, RunRequest, run_session
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    ctx: typer.Context,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe of the product (*.recipe.safetensors).")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|FILE|GLOB",
+            help="Pictures: a folder (with its subfolders), a picture, a video file, or a pattern "
+            "in quotes.",
+        ),
+    ] = None,
+    camera: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Camera /dev/videoN instead of --source.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Exported model; by default the installed one the recipe fits."
+        ),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="Engine: onnxruntime (CPU) or onnxruntime-cuda.")
+    ] = "onnxruntime",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of the engine; by default all cores.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Highest score that is OK, instead of the recipe's.")
+    ] = None,
+    pixel_threshold: Annotated[
+        float | None,
+        typer.Option(help="Highest normal value of the heat map, instead of the recipe's."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write results.jsonl (appended) and pictures/ here."),
+    ] = None,
+    pictures: Annotated[
+        PicturesWanted, typer.Option(help="Which pictures to write; ng means NG and ERROR.")
+    ] = PicturesWanted.NG,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line a verdict, then one with the summary.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop after N pictures.")
+    ] = None,
+) -> None:
+    """Inspect pictures with a recipe: OK, NG or ERROR for each, and where the defect is.
+
+    **Examples**
+
+        res2clip-run --source parts/ --recipe washer.recipe.safetensors --out results
+
+        res2clip-run --source 'parts/*.png' --recipe washer.recipe.safetensors --json
+
+        res2clip-run --camera 0 --recipe washer.recipe.safetensors --threshold 0.62
+
+        res2clip-run teach --product washer good/*.png
+
+    Ctrl-C ends a run after the picture in hand and prints the summary.
+
+    **Exit code** 0: every picture got OK or NG (also when stopped by Ctrl-C). 1: at least one
+    ERROR, for example a picture that cannot be decoded, or the run itself failed. 2: wrong usage.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if recipe is None and source is None and camera is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit(2)
+    if recipe is None:
+        raise typer.BadParameter("give the product's recipe with --recipe FILE")
+    if (source is None) == (camera is None):
+        raise typer.BadParameter("give either --source or --camera")
+    request = RunRequest(
+        recipe=recipe,
+        source=source,
+        camera=camera,
+        bundle=bundle,
+        backend=backend,
+        threads=threads,
+        threshold=threshold,
+        pixel_threshold=pixel_threshold,
+        out=out,
+        pictures=pictures,
+        as_json=as_json,
+        limit=limit,
+    )
+    raise typer.Exit(run_session(request))

@@ -1,0 +1,159 @@
+"""``res2clip-run teach``: a recipe from good pictures; shared with ``res2clip teach``."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from res2clip_runtime.cli.bundle_choice import choose_bundle
+from res2clip_runtime.cli.group import warn
+from res2clip_runtime.cli.progress import teaching_progress
+from res2clip_runtime.cli.recipe_text import taught_text
+from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.recipe import Recipe
+from res2clip_runtime.sources.picture_paths import find_pictures
+from res2clip_runtime.stages import Stages
+from res2clip_runtime.teaching import Taught, add_references, remove_references
+from res2clip_runtime.teaching import teach as teach_pictures
+
+__all__ = ["TeachRequest", "default_recipe_path", "run_teach", "teach"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachRequest:
+    """The options of ``teach``, checked."""
+
+    pictures: tuple[str, ...]
+    """Picture files, folders and globs, as typed."""
+    product: str | None
+    """``--product``; None when a recipe is changed."""
+    change: Path | None
+    """``--add``: the recipe to change; None teaches a new one."""
+    remove: tuple[str, ...]
+    """``--remove``: names of references to drop."""
+    out: Path | None
+    """``--out``; None takes the recipe that is changed, or ``<product>.recipe.safetensors``."""
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that mean nothing (exit code 2)."""
+        if self.change is None and not (self.product or "").strip():
+            raise typer.BadParameter("name the product with --product NAME")
+        if self.change is not None and self.product is not None:
+            raise typer.BadParameter("--product is for a new recipe, --add changes an existing one")
+        if self.change is None and self.remove:
+            raise typer.BadParameter("say which recipe to change: --add RECIPE --remove NAME")
+        if not self.pictures and not self.remove:
+            raise typer.BadParameter("give good pictures: files, a folder, or a pattern in quotes")
+
+    @property
+    def path(self) -> Path:
+        """Where the recipe is saved."""
+        return self.out or self.change or default_recipe_path(str(self.product))
+
+
+def teach(
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PICTURES...", help="Good pictures: files, folders or patterns."),
+    ] = None,
+    product: Annotated[
+        str | None, typer.Option(help="Name of the product, for a new recipe.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Exported model; by default the installed one."),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="Engine: onnxruntime (CPU) or onnxruntime-cuda.")
+    ] = "onnxruntime",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Recipe to write; default NAME.recipe.safetensors."),
+    ] = None,
+    add: Annotated[
+        Path | None, typer.Option(metavar="RECIPE", help="Change this recipe instead of a new one.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With --add: drop this good picture (repeatable)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The recipe's data as JSON.")] = False,
+) -> None:
+    """Teach a product from a handful of good pictures.
+
+    **Examples**
+
+        res2clip-run teach --product washer good/*.png
+
+        res2clip-run teach --product washer good/ --out recipes/washer.recipe.safetensors
+
+        res2clip-run teach --add washer.recipe.safetensors new_good.png
+
+        res2clip-run teach --add washer.recipe.safetensors --remove blurred.png
+
+    Two or more pictures give a threshold (the highest score among them, each judged by the
+    others). Doubtful pictures are named on stderr: look at them again.
+    """
+    request = TeachRequest(
+        pictures=tuple(pictures or ()),
+        product=product,
+        change=add,
+        remove=tuple(remove or ()),
+        out=out,
+    )
+    encoder_id = Recipe.load(add).encoder_id if add else None
+    with Inspector(choose_bundle(bundle, encoder_id=encoder_id), backend=backend) as inspector:
+        run_teach(inspector.stages, request, as_json=as_json, program="res2clip-run")
+
+
+def run_teach(stages: Stages, request: TeachRequest, *, as_json: bool, program: str) -> Taught:
+    """Teach or change a recipe with any model, save it, print it; return what was taught.
+
+    Args:
+        stages: the model: an inspector's stages, or the PyTorch model.
+        request: what to teach.
+        as_json: print JSON instead of a table.
+        program: the command's name, for the examples of what to do next.
+
+    Raises:
+        InputError: a picture cannot be used, is there twice, or a name is not in the recipe.
+        EncoderMismatchError: the recipe to change belongs to another encoder.
+        OutputError: the recipe cannot be written; an older one stays as it was.
+    """
+    taught = _teach(stages, request)
+    taught.recipe.save(request.path)
+    for doubt in taught.doubts:
+        warn(f"{doubt.name}: {doubt.message}")
+    if as_json:
+        doubts = [{"name": doubt.name, "message": doubt.message} for doubt in taught.doubts]
+        described = {"path": str(request.path), **taught.recipe.describe(), "doubts": doubts}
+        typer.echo(json.dumps(described, ensure_ascii=False))
+    else:
+        typer.echo(taught_text(taught.recipe, stages.spec, path=request.path, program=program))
+    return taught
+
+
+def default_recipe_path(product: str) -> Path:
+    """Return the file that the recipe of ``product`` is saved in, in the current folder."""
+    name = re.sub(r"[^\w.-]+", "_", product.strip()).strip("._") or "product"
+    return Path(f"{name}.recipe.safetensors")
+
+
+def _teach(stages: Stages, request: TeachRequest) -> Taught:
+    paths = [path for place in request.pictures for path in find_pictures(place).paths]
+    with teaching_progress() as progress:
+        if request.change is None:
+            product = str(request.product)
+            return teach_pictures(stages, paths, product=product, progress=progress)
+        changed = Taught(Recipe.load(request.change), ())
+        if paths:
+            changed = add_references(stages, changed.recipe, paths, progress=progress)
+        if not request.remove:
+            return changed
+        rest = remove_references(stages, changed.recipe, request.remove)
+        return Taught(rest.recipe, (*changed.doubts, *rest.doubts))

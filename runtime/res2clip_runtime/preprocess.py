@@ -1,0 +1,133 @@
+"""From whatever the user has to the S x S RGB picture the encoder sees (method.md, section 1).
+
+Normalisation is part of the encoder's graph; here everything stays 8-bit.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from res2clip_runtime.errors import ArtefactNotFoundError, InputError
+
+__all__ = ["MIN_SIDE_PX", "ImageLike", "PictureU8", "load_rgb", "resize_square", "to_square"]
+
+PictureU8: TypeAlias = npt.NDArray[np.uint8]
+ImageLike: TypeAlias = "str | os.PathLike[str] | Image.Image | PictureU8"
+
+MIN_SIDE_PX = 32
+"""A smaller picture holds nothing to inspect; it is nearly always a wrong file."""
+
+_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+
+
+def load_rgb(image: ImageLike) -> PictureU8:
+    """Return a picture as (H, W, 3) uint8 RGB.
+
+    Grey, palette, CMYK and alpha pictures are converted (alpha is dropped), 16-bit ones are scaled
+    to 8 bits, and the EXIF orientation is applied.
+
+    Args:
+        image: a path, a PIL image, or an (H, W, 3) uint8 RGB array.
+
+    Raises:
+        ArtefactNotFoundError: the path does not exist.
+        InputError: the picture cannot be decoded, is truncated, animated or smaller than 32 px.
+    """
+    if isinstance(image, np.ndarray):
+        return _checked(_from_array(image), "the array")
+    if isinstance(image, Image.Image):
+        return _checked(_from_pil(image, "the PIL image"), "the PIL image")
+    return _checked(_from_file(Path(image)), str(image))
+
+
+def resize_square(image: PictureU8, size_px: int) -> PictureU8:
+    """Return the (H, W, 3) uint8 picture resized to (size_px, size_px, 3), aspect ratio ignored.
+
+    Pillow's antialiased bicubic, as the method was published with.
+    """
+    if image.shape[:2] == (size_px, size_px):
+        return image
+    resized = Image.fromarray(image).resize((size_px, size_px), Image.Resampling.BICUBIC)
+    return np.asarray(resized)
+
+
+def to_square(image: ImageLike, size_px: int) -> PictureU8:
+    """Return any picture as the encoder wants it: (size_px, size_px, 3) uint8 RGB."""
+    return resize_square(load_rgb(image), size_px)
+
+
+def _from_array(image: npt.NDArray[np.generic]) -> PictureU8:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(
+            f"an array picture must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}; "
+            "convert it first, or pass a path or a PIL image"
+        )
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def _from_file(path: Path) -> PictureU8:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as err:
+        raise ArtefactNotFoundError(f"no picture at {path}; check the path") from err
+    except OSError as err:
+        raise InputError(f"{path} cannot be read: {err.strerror or err}") from err
+    try:
+        with warnings.catch_warnings():
+            # Line-scan pictures are large; Pillow's own hard limit still stops absurd ones.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as picture:
+                return _from_pil(picture, str(path))
+    except UnidentifiedImageError as err:
+        raise InputError(f"{path} is not a picture Pillow can decode; save it as PNG") from err
+    except Image.DecompressionBombError as err:
+        raise InputError(f"{path} is too large to decode safely: {err}; crop it first") from err
+    except (OSError, SyntaxError, ValueError, EOFError) as err:
+        if isinstance(err, InputError):
+            raise
+        raise InputError(f"{path} is damaged or truncated: {err}; take the picture again") from err
+
+
+def _from_pil(picture: Image.Image, name: str) -> PictureU8:
+    if getattr(picture, "n_frames", 1) > 1:
+        raise InputError(
+            f"{name} is animated or has several pages ({picture.n_frames}); "  # type: ignore[attr-defined]
+            "save the one to inspect as a PNG"
+        )
+    picture.load()
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode in _SIXTEEN_BIT_MODES:
+        return _from_sixteen_bit(upright, name)
+    if upright.mode == "F":
+        raise InputError(f"{name} holds floating-point pixels; save it with 8 or 16 bits")
+    if upright.mode == "P":
+        # By way of RGBA, because a palette's transparency would be painted otherwise.
+        upright = upright.convert("RGBA")
+    return np.asarray(upright.convert("RGB"))
+
+
+def _from_sixteen_bit(picture: Image.Image, name: str) -> PictureU8:
+    values = np.asarray(picture).astype(np.int64)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise InputError(f"{name} holds 32-bit pixels; save it with 8 or 16 bits")
+    # 65535 = 255 * 257: the whole range is scaled, nothing is clipped.
+    grey = ((values + 128) // 257).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def _checked(image: PictureU8, name: str) -> PictureU8:
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE_PX:
+        raise InputError(
+            f"{name} is {width} x {height} px; pictures smaller than {MIN_SIDE_PX} px "
+            "cannot be inspected"
+        )
+    return image

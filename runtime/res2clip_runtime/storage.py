@@ -1,0 +1,70 @@
+"""Files that are either the old one or the new one, never half of each."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from res2clip_runtime.errors import OutputError
+
+__all__ = ["data_directory", "output_error", "write_atomically"]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``: temporary name, fsync, rename, fsync of the directory.
+
+    Raises:
+        OutputError: the disk is full or the place not writable; an older file stays as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as err:
+        raise output_error(path, err) from err
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+        _sync_directory(path.parent)
+    except OSError as err:
+        raise output_error(path, err) from err
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+
+
+def output_error(path: Path, err: OSError) -> OutputError:
+    """Return the error to raise when ``path`` could not be written, with what to do next."""
+    remedy = {
+        errno.ENOSPC: "free some space or choose another place",
+        errno.EDQUOT: "the quota is used up; free some space or choose another place",
+        errno.EROFS: "the file system is read-only; choose another place",
+        errno.EACCES: "no permission; choose another place",
+    }.get(err.errno or 0, "choose another place")
+    return OutputError(err.errno, f"cannot write {path}: {os.strerror(err.errno or 0)}; {remedy}")
+
+
+def data_directory() -> Path:
+    """Return res2clip's folder in the user's data directory (XDG), which may not exist yet."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "res2clip"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
