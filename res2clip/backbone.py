@@ -112,14 +112,15 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor, *, vv: bool) -> tuple[Tensor, Tensor | None]:
         """Return (plain attention, V-V attention or None), each (B, N, width)."""
-        batch, tokens, width = x.shape
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         # (B, N, 3 * width) -> three of (B, heads, N, width / heads)
-        q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=2)
+        )
 
         def attend(query: Tensor, key: Tensor) -> Tensor:
             mixed = F.scaled_dot_product_attention(query, key, v)
-            joined: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+            joined: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
             return joined
 
         return attend(q, k), attend(v, v) if vv else None

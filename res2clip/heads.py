@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from res2clip.adapters import MultiScaleConvAdapter, ResidualAdapter
+from res2clip.weights import unpickle_tensors
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError
 
 __all__ = ["ResidualHeads", "load_heads"]
@@ -52,10 +52,8 @@ def load_heads(path: str | os.PathLike[str], *, taps: Sequence[int], dim: int) -
         raise ArtefactNotFoundError(f"no head weights at {path} (--heads); check the path")
     try:
         tensors = load_file(path) if path.suffix == ".safetensors" else _published(path)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as err:
-        raise ArtefactError(
-            f"{path} cannot be read as head weights ({str(err).splitlines()[0]}); copy it again"
-        ) from err
+    except SafetensorError as err:
+        raise ArtefactError(f"{path} cannot be read as weights ({err}); copy it again") from err
     if odd := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
         raise ArtefactError(f"{path}: {odd[0]} holds NaN or infinity; train the heads again")
     heads = ResidualHeads(taps, dim)
@@ -70,7 +68,7 @@ def load_heads(path: str | os.PathLike[str], *, taps: Sequence[int], dim: int) -
 
 
 def _published(path: Path) -> dict[str, Tensor]:
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    loaded = unpickle_tensors(path)
     if not isinstance(loaded, Mapping) or not set(GROUPS) <= set(loaded):
         raise ArtefactError(f"{path} is not a head checkpoint; expected the groups {GROUPS}")
     return {f"{group}.{name}": value for group in GROUPS for name, value in loaded[group].items()}

@@ -95,7 +95,8 @@ def load_backbone(
     if text == MINI:
         path = Path(str(resources.files("res2clip.mini") / "mini.safetensors"))
         return _from_file(path, name=MINI, weights="packaged", licence="Apache-2.0", **chosen)
-    if Path(text).suffix or os.sep in text.split(":", 1)[0]:
+    before_tag = text.partition(":")[0]
+    if Path(before_tag).suffix or os.sep in before_tag:
         path = Path(text)
         return _from_file(path, name=path.stem, weights=path.name, licence="see source", **chosen)
     from res2clip.open_clip_source import load_open_clip

@@ -31,7 +31,7 @@ class Strategy:
 
     @classmethod
     def parse(cls, name: str) -> Strategy:
-        """Return the strategy called ``name``: ``sparse_radial_knn``, ``sparse_knn``, ``local_1nn``.
+        """Return the strategy called ``name``, for example ``sparse_radial_knn`` or ``local_1nn``.
 
         Raises:
             InputError: there is no such strategy.

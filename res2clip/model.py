@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -60,16 +63,14 @@ class Res2CLIP:
         config = backbone.config
         self.backbone = backbone
         self.device = torch.device(device)
-        self.residual_heads = (
-            load_heads(heads, taps=config.taps, dim=config.embed_dim)
-            if isinstance(heads, (str, os.PathLike))
-            else heads
-        )
-        self.heads_name = (
-            os.path.basename(heads)
-            if isinstance(heads, (str, os.PathLike))
-            else ("none" if heads is None else "given")
-        )
+        if isinstance(heads, (str, os.PathLike)):
+            self.heads_name = Path(heads).name
+            self.residual_heads: ResidualHeads | None = load_heads(
+                heads, taps=config.taps, dim=config.embed_dim
+            )
+        else:
+            self.heads_name = "none" if heads is None else "given"
+            self.residual_heads = heads
         direction = text_residual(TextTower(backbone.text, backbone.text_weights))
         self.encoder = Encoder(backbone.tower).to(self.device).eval()
         self.matcher = Matcher(Strategy.parse(match), config.grid).to(self.device).eval()
@@ -139,7 +140,7 @@ class Res2CLIP:
             maps, scores = self.branches(*map(self._tensor, inputs))
         return BranchMaps(maps=maps.cpu().numpy(), scores=scores.cpu().numpy())
 
-    def _tensor(self, array: np.ndarray) -> Tensor:  # type: ignore[type-arg]
+    def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
         # Pillow's arrays are read-only, which torch does not support: such are copied.
         return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(self.device)
 

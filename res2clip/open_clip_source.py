@@ -90,9 +90,10 @@ def _plain_config(open_clip: Any, name: str) -> dict[str, Any]:
         (set(vision) - _PLAIN_VISION) | (set(text) - _PLAIN_TEXT) | (set(config) & {"custom_text"})
     )
     if odd or not isinstance(vision.get("layers"), int) or vision.get("mlp_ratio", 4.0) != 4.0:
+        reason = ", ".join(sorted(odd)) or "layers"
         raise ArtefactError(
-            f"'{name}' is not a plain CLIP ViT with a class token ({', '.join(sorted(odd)) or 'layers'}"
-            "); timm, SigLIP, ResNet and other special towers are not supported"
+            f"'{name}' is not a plain CLIP ViT with a class token ({reason}); "
+            "timm, SigLIP, ResNet and other special towers are not supported"
         )
     return config
 
@@ -116,7 +117,7 @@ def _how_to_get(open_clip: Any, name: str, tag: str, err: Exception) -> str:
     where = facts.get("url") or f"https://huggingface.co/{str(facts.get('hf_hub', '')).strip('/')}"
     return (
         f"the weights {name}:{tag} are not on this machine and could not be downloaded "
-        f"({type(err).__name__}). On a machine with internet, download {where} , copy the file here "
-        f"and use --backbone {name}:/path/to/file; behind a mirror, set HF_ENDPOINT to it. "
+        f"({type(err).__name__}). On a machine with internet, download {where} , copy the file "
+        f"here and use --backbone {name}:/path/to/file; behind a mirror, set HF_ENDPOINT to it. "
         "Without internet, --backbone mini works at once"
     )

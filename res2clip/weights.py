@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ __all__ = [
     "read_tensors",
     "tensors_digest",
     "text_tensors",
+    "unpickle_tensors",
     "vision_tensors",
 ]
 
@@ -79,12 +79,25 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         elif is_torchscript_archive(path):
             raw = read_torchscript_tensors(path)
         else:
-            raw = _state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as err:
-        raise ArtefactError(
-            f"{path} cannot be read as weights ({str(err).splitlines()[0]}); download it again"
-        ) from err
+            raw = _state_dict(unpickle_tensors(path))
+    except SafetensorError as err:
+        raise ArtefactError(f"{path} cannot be read as weights ({err}); download it again") from err
     return _as_openai(raw, path)
+
+
+def unpickle_tensors(path: Path) -> object:
+    """Return what ``torch.save`` wrote to ``path``, if it is tensors and plain containers only.
+
+    Raises:
+        ArtefactError: it holds anything else, or is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as err:  # its restricted unpickler lets KeyError and others through
+        reason = (str(err).splitlines() or [type(err).__name__])[0]
+        raise ArtefactError(
+            f"{path} cannot be read as weights ({reason}); download it again"
+        ) from err
 
 
 def clip_sizes(tensors: Mapping[str, Tensor]) -> ClipSizes:
@@ -142,7 +155,7 @@ def tensors_digest(tensors: Mapping[str, Tensor], extra: Iterable[str] = ()) -> 
     for name in sorted(tensors):
         value = tensors[name].detach().to(torch.float32).contiguous().cpu()
         digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(memoryview(value.numpy()).cast("B") if value.numel() else b"")
+        digest.update(value.numpy().tobytes())
     for text in extra:
         digest.update(text.encode())
     return digest.hexdigest()

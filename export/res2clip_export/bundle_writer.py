@@ -29,7 +29,6 @@ from res2clip_runtime.storage import output_error
 __all__ = ["bundle_name", "export_bundle"]
 
 PRECISIONS = ("fp32",)
-PARITY_PICTURES = 6
 _MADE_WITH = ("res2clip", "torch", "open_clip_torch", "onnx", "onnxscript", "onnxruntime")
 
 Progress = Callable[[str], None]
@@ -99,9 +98,14 @@ def _parity_pictures(model: Res2CLIP, pictures: Sequence[ImageLike]) -> list[Pic
                 f"parity needs four or more pictures (--pictures), got {len(pictures)}"
             )
         return [to_square(picture, size) for picture in pictures]
-    from res2clip.drawing import demo_pictures
+    from res2clip.drawing import Product, draw
 
-    return [to_square(picture, size) for picture in demo_pictures(PARITY_PICTURES)]
+    flange = Product("flange")
+    defects = (None, None, None, None, *flange.defects[:2])
+    return [
+        to_square(draw(flange, seed=seed, size_px=512, defect=defect).image_rgb_u8, size)
+        for seed, defect in enumerate(defects)
+    ]
 
 
 def _write_stages(model: Res2CLIP, workspace: Path, say: Progress) -> Bundle:

@@ -1,9 +1,10 @@
 """Sparsemax without a sort, in a fixed number of steps (method.md, section 4).
 
-tau <- tau + (sum(relu(z - tau)) - 1) / count(z > tau) is Newton's iteration on the convex, piecewise
-linear f(tau) = sum(relu(z - tau)) - 1.  From any tau below the root it rises to it monotonically and
-reaches it exactly in finitely many steps.  The root over any subset of the references lies below the
-root over all of them, so the first steps run on the maxima of groups, at a fraction of the cost.
+tau <- tau + (sum(relu(z - tau)) - 1) / count(z > tau) is Newton's iteration on the convex,
+piecewise linear f(tau) = sum(relu(z - tau)) - 1.  From any tau below the root it rises to it
+monotonically and reaches it exactly in finitely many steps.  The root over any subset of the
+references lies below the root over all of them, so the first steps run on the maxima of groups, at
+a fraction of the cost.
 """
 
 from __future__ import annotations

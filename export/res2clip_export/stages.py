@@ -98,7 +98,8 @@ def _stage(
 
 def _example(entry: TensorEntry) -> Tensor:
     # Sizes other than 1, which torch.export would take for a constant.
-    shape = [{"B": 2, "N": 37}.get(size, size) for size in entry.shape]  # type: ignore[call-overload]
+    free = {"B": 2, "N": 37}
+    shape = [free[size] if isinstance(size, str) else size for size in entry.shape]
     return torch.zeros(shape, dtype=getattr(torch, entry.dtype))
 
 

@@ -38,7 +38,7 @@ def write_onnx(stage: ExportStage, path: Path) -> list[Path]:
     large = proto.ByteSize() > EXTERNAL_DATA_BYTES
     onnx.save(proto, str(path), save_as_external_data=large, location=data.name)
     check_rules(path)
-    return [path, data] if large else [path]
+    return [path, data] if data.exists() else [path]
 
 
 def _traced(stage: ExportStage) -> torch.onnx.ONNXProgram:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,6 +146,7 @@ def preprocessing_of(image_size_px: int) -> dict[str, Any]:
 
 def _parsed(values: dict[str, Any]) -> dict[str, Any]:
     return {
+        "backbone": {str(key): str(value) for key, value in values["backbone"].items()},
         "method": MethodSpec.from_json(values["method"]),
         "stages": {name: _stage(stage) for name, stage in values["stages"].items()},
         "files": {name: FileEntry(**entry) for name, entry in values["files"].items()},
@@ -171,7 +173,7 @@ def _check(manifest: Manifest) -> None:
             "the bundle wants a preprocessing this res2clip does not know; upgrade res2clip"
         )
     for name in manifest.files:
-        if "/" in name or name.startswith("."):
+        if not re.fullmatch(r"\w[\w.-]*", name):
             raise ArtefactError(f"the bundle names a file outside itself: {name}")
     for stage in manifest.stages.values():
         if stage.file not in manifest.files:

@@ -64,6 +64,14 @@ class Threshold:
     calibration_scores: tuple[float, ...] = ()
     """Scores of good pictures it was made from."""
 
+    def __post_init__(self) -> None:
+        """Refuse what could never be compared with a score."""
+        numbers = (self.score, self.pixel or 0.0, *self.calibration_scores)
+        if not all(math.isfinite(number) for number in numbers):
+            raise ArtefactError("a threshold is not finite; set it again")
+        if not isinstance(self.calibrated, bool) or not isinstance(self.source, str):
+            raise ArtefactError("a threshold is damaged; set it again")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recipe:
@@ -88,6 +96,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         rows = sum(reference.rows for reference in self.references)
+        if any(reference.rows < 1 for reference in self.references):
+            raise ArtefactError("a reference has no patches; the file is damaged, teach it again")
         if self.bank.ndim != 3 or self.bank.shape[1] != rows or self.bank_rho.shape != (rows,):
             raise ArtefactError(
                 f"the recipe's bank {self.bank.shape} and positions {self.bank_rho.shape} do not "
@@ -220,6 +230,8 @@ def _from_parts(tensors: dict[str, npt.NDArray[Any]], metadata: dict[str, Any]) 
     for name, value in tensors.items():
         if sha256_hex(np.ascontiguousarray(value).tobytes()) != expected[name]:
             raise HashMismatchError(f"tensor '{name}' is not what was saved; restore a copy")
+    if not metadata["references"]:
+        raise ArtefactError("it holds no reference; the file is damaged, teach it again")
     return Recipe(
         product=str(metadata["product"]),
         encoder_id=str(metadata["encoder_id"]),
@@ -236,7 +248,9 @@ def _from_parts(tensors: dict[str, npt.NDArray[Any]], metadata: dict[str, Any]) 
             for index, entry in enumerate(metadata["references"])
         ),
         thresholds={str(k): _threshold(v) for k, v in metadata["thresholds"].items()},
-        history=tuple(metadata["history"]),
+        history=tuple(
+            {str(key): str(value) for key, value in entry.items()} for entry in metadata["history"]
+        ),
     )
 
 
@@ -257,9 +271,6 @@ def _threshold_json(threshold: Threshold) -> dict[str, Any]:
 
 
 def _threshold(values: dict[str, Any]) -> Threshold:
-    threshold = Threshold(
+    return Threshold(
         **{**values, "calibration_scores": tuple(map(float, values["calibration_scores"]))}
     )
-    if not math.isfinite(threshold.score):
-        raise ArtefactError("a threshold is not finite; set it again")
-    return threshold

@@ -10,14 +10,14 @@ import dataclasses
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.inspection import error_verdict, inspect
 from res2clip_runtime.preprocess import PictureU8, load_rgb
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.sinks import Sink
-from res2clip_runtime.sources import Frame, Source
+from res2clip_runtime.sources import Frame
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.teaching import check_encoder
 from res2clip_runtime.verdict import Verdict
@@ -30,18 +30,18 @@ logger = logging.getLogger(__name__)
 def run(
     stages: Stages,
     recipe: Recipe,
-    source: Source,
+    frames: Iterable[Frame],
     *,
     sinks: Sequence[Sink] = (),
     limit: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Verdict]:
-    """Yield the verdict on each picture of ``source`` after every sink has taken it.
+    """Yield the verdict on each picture after every sink has taken it.
 
     Args:
         stages: the model.
         recipe: what is inspected, with the threshold to use.
-        source: where the pictures come from.
+        frames: the pictures, as a source gives them.
         sinks: take each verdict, in this order.
         limit: end after so many pictures.
         stop: asked after each picture; True ends the run.
@@ -52,7 +52,7 @@ def run(
         OutputError: a sink could not write.
     """
     check_encoder(stages, recipe)
-    for frame in itertools.islice(source, limit):
+    for frame in itertools.islice(frames, limit):
         verdict, picture = _inspect_frame(stages, recipe, frame)
         for sink in sinks:
             sink.write(verdict, picture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,8 @@ class MethodSpec:
             )
         if not self.taps or self.embed_dim < 1:
             raise ArtefactError("the method has no taps or no features; export the bundle again")
+        if not all(map(math.isfinite, (self.gamma, self.text_weight, self.residual_weight))):
+            raise ArtefactError("a weight of the method is not finite; export the bundle again")
 
     @property
     def grid(self) -> int:

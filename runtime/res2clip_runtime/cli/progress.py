@@ -66,8 +66,9 @@ def progress_bar(total: int | None) -> Iterator[ProgressBar]:
 @contextmanager
 def teaching_progress() -> Iterator[Callable[[int, int], None]]:
     """Yield a function that shows (pictures done, pictures in all) as a bar on stderr."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("teaching", total=None, visible=sys.stderr.isatty())
+    quiet = not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        task = progress.add_task("teaching", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

@@ -1,0 +1,38 @@
+# Everything a developer types. Each target makes .venv and installs what it needs; repeat runs are quick.
+
+VENV    := .venv
+PY      := $(VENV)/bin/python
+READY   := $(VENV)/.ready
+PYTHON  ?= python3
+
+.PHONY: demo test lint format bench clean
+
+demo: $(READY)  ## draw a product, teach it, export, inspect, report
+	$(VENV)/bin/res2clip demo
+
+test: $(READY)  ## every test
+	$(PY) -m pytest
+
+lint: $(READY)  ## style, types, import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(READY)  ## mend style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(READY)  ## latency figures, appended to benchmarks/results/
+	$(PY) benchmarks/bench_runtime.py
+	$(PY) benchmarks/bench_import.py
+
+# Installed anew only when the list of dependencies changes.
+$(READY): pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) demo-out dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,41 @@
+"""The command tree of ``res2clip``."""
+
+from __future__ import annotations
+
+import typer
+
+from res2clip.cli.demo import demo
+from res2clip.cli.doctor import doctor
+from res2clip.cli.draw import draw
+from res2clip.cli.export import export
+from res2clip.cli.teach import teach
+from res2clip_runtime.cli.group import CommandGroup
+from res2clip_runtime.cli.recipe import recipe_app
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    cls=CommandGroup,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="""Find defects from a handful of good photos; no defect pictures needed.
+
+    **The three commands that matter**
+
+        res2clip teach --product washer good/*.png
+
+        res2clip export
+
+        res2clip-run --source parts/ --recipe washer.recipe.safetensors
+
+    `res2clip demo` shows all of it on pictures it draws itself.
+    """,
+)
+app.command()(teach)
+app.command()(export)
+app.add_typer(recipe_app, name="recipe")
+app.command()(demo)
+app.command()(draw)
+app.command()(doctor)

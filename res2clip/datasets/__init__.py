@@ -1,0 +1,8 @@
+"""Readers of data set layouts."""
+
+from __future__ import annotations
+
+from res2clip.datasets.mask import load_mask
+from res2clip.datasets.mvtec import Category, Sample, find_categories
+
+__all__ = ["Category", "Sample", "find_categories", "load_mask"]

@@ -1,0 +1,55 @@
+"""Masks of defects: which pixels of a picture are defective."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from res2clip_runtime.errors import InputError
+
+__all__ = ["load_mask", "picture_size_px"]
+
+_SWAPS_SIDES = (5, 6, 7, 8)
+"""EXIF orientations that turn a picture by 90 degrees."""
+_EXIF_ORIENTATION = 0x0112
+
+
+def load_mask(path: Path, size_px: int) -> npt.NDArray[np.bool_]:
+    """Return (size_px, size_px) bool: the mask resized to the nearest pixel; all but black is True.
+
+    Raises:
+        InputError: the file is missing or no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            plain = (
+                upright.convert("RGB") if upright.mode in ("P", "RGBA", "LA", "CMYK") else upright
+            )
+            resized = plain.resize((size_px, size_px), Image.Resampling.NEAREST)
+    except (OSError, SyntaxError, ValueError) as err:
+        raise _unreadable(path, err) from err
+    values = np.asarray(resized)
+    return (values.max(axis=2) if values.ndim == 3 else values) > 0
+
+
+def picture_size_px(path: Path) -> tuple[int, int]:
+    """Return (width, height) of an upright picture, from its header alone.
+
+    Raises:
+        InputError: the file is missing or no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(_EXIF_ORIENTATION) in _SWAPS_SIDES
+    except (OSError, SyntaxError, ValueError) as err:
+        raise _unreadable(path, err) from err
+    return (height, width) if turned else (width, height)
+
+
+def _unreadable(path: Path, err: Exception) -> InputError:
+    return InputError(f"{path} cannot be read as a picture: {err}; replace or remove it")

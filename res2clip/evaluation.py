@@ -1,0 +1,168 @@
+"""A model and a recipe against a category's test pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from res2clip.confusion import Confusion, confuse
+from res2clip.datasets.mask import load_mask
+from res2clip.datasets.mvtec import Category, Sample
+from res2clip.metrics import Metrics, measure
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.recipe import Recipe
+from res2clip_runtime.run import run
+from res2clip_runtime.sinks import Sink
+from res2clip_runtime.sources.picture_files import PictureFiles
+from res2clip_runtime.sources.picture_paths import PicturePaths
+from res2clip_runtime.stages import FloatArray, Stages
+from res2clip_runtime.verdict import Verdict
+
+__all__ = ["Evaluation", "choose_references", "evaluate"]
+
+Progress = Callable[[int, int], None]
+"""Called with (pictures done, pictures in all)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """What a model made of a category."""
+
+    category: Category
+    """What was inspected."""
+    verdicts: tuple[Verdict, ...]
+    """One for each of ``category.test``, in its order; without the maps."""
+    metrics: Metrics
+    """The seven figures, over the pictures that have a score."""
+    seconds: float
+    """Wall time of the inspection, reading and writing included."""
+
+    def __post_init__(self) -> None:
+        """Refuse verdicts that do not belong to the pictures."""
+        if len(self.verdicts) != len(self.category.test):
+            raise ValueError(
+                f"{len(self.verdicts)} verdicts for {len(self.category.test)} pictures"
+            )
+
+    @property
+    def outcomes(self) -> tuple[tuple[Sample, Verdict], ...]:
+        """Every test picture with its verdict."""
+        return tuple(zip(self.category.test, self.verdicts, strict=True))
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.bool_]:
+        """(n,) bool: which test pictures show a defective part."""
+        return np.array([sample.defective for sample in self.category.test], dtype=np.bool_)
+
+    @cached_property
+    def scores(self) -> npt.NDArray[np.float64]:
+        """(n,) float64 image scores; NaN where there is none."""
+        return np.array([verdict.score for verdict in self.verdicts], dtype=np.float64)
+
+    @cached_property
+    def confusion(self) -> Confusion:
+        """Decisions against the truth."""
+        return confuse((sample.defective, verdict.decision) for sample, verdict in self.outcomes)
+
+
+def choose_references(category: Category, shots: int, seed: int) -> tuple[Path, ...]:
+    """Return ``shots`` good pictures to teach from; fewer shots of a seed are the first of more.
+
+    Raises:
+        InputError: the category holds fewer good pictures, or ``shots`` is not positive.
+    """
+    have = len(category.train_good)
+    if not 1 <= shots <= have:
+        raise InputError(
+            f"{category.folder / 'train' / 'good'} holds {have} good picture(s), cannot teach from "
+            f"{shots}; give --shots between 1 and {have}"
+        )
+    order = np.random.default_rng(seed).permutation(have)
+    return tuple(category.train_good[index] for index in order[:shots])
+
+
+def evaluate(
+    stages: Stages,
+    recipe: Recipe,
+    category: Category,
+    *,
+    sinks: Sequence[Sink] = (),
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Return verdicts and metrics of ``category``, inspected as on a line.
+
+    A picture that cannot be inspected counts as ERROR and is left out of the metrics. Pixel
+    figures are those of the S x S maps; they need a mask for every defective picture. Only then
+    are maps kept: 4 bytes x S x S a picture.
+
+    Args:
+        stages: the model: PyTorch, or an inspector's stages.
+        recipe: the category, taught.
+        category: its test pictures are inspected.
+        sinks: take each verdict with its map, as in a run; frames are called ``defect/file``.
+        progress: told after each picture.
+
+    Raises:
+        EncoderMismatchError: the recipe belongs to another encoder.
+        InputError: a mask cannot be read.
+        OutputError: a sink could not write.
+    """
+    start = time.perf_counter()
+    samples = category.test
+    maps = _MapStack(len(samples), stages.spec.image_size_px) if _has_masks(category) else None
+    paths = PicturePaths(category.folder / "test", tuple(sample.path for sample in samples))
+    verdicts: list[Verdict] = []
+    for verdict in run(stages, recipe, PictureFiles(paths, category.name), sinks=sinks):
+        if maps is not None:
+            maps.put(len(verdicts), verdict)
+        verdicts.append(dataclasses.replace(verdict, anomaly_map=None))
+        if progress:
+            progress(len(verdicts), len(samples))
+    seconds = time.perf_counter() - start
+    return Evaluation(
+        category=category,
+        verdicts=tuple(verdicts),
+        metrics=_measure(samples, verdicts, maps),
+        seconds=seconds,
+    )
+
+
+def _has_masks(category: Category) -> bool:
+    defective = [sample for sample in category.test if sample.defective]
+    return bool(defective) and all(sample.mask for sample in defective)
+
+
+class _MapStack:
+    """The anomaly maps of a category, in one array."""
+
+    def __init__(self, count: int, size_px: int) -> None:
+        self.values: FloatArray = np.empty((count, size_px, size_px), dtype=np.float32)
+
+    def put(self, index: int, verdict: Verdict) -> None:
+        """Keep a verdict's map; one without map is left out of the metrics later."""
+        if verdict.anomaly_map is not None:
+            self.values[index] = verdict.anomaly_map
+
+
+def _measure(
+    samples: Sequence[Sample], verdicts: Sequence[Verdict], maps: _MapStack | None
+) -> Metrics:
+    scores = np.array([verdict.score for verdict in verdicts], dtype=np.float64)
+    labels = np.array([sample.defective for sample in samples], dtype=np.bool_)
+    usable = np.isfinite(scores)
+    if maps is None:
+        return measure(labels[usable], scores[usable])
+    size = maps.values.shape[1]
+    masks = np.zeros((int(usable.sum()), size, size), dtype=np.bool_)
+    for row, index in enumerate(np.flatnonzero(usable)):
+        if mask := samples[index].mask:
+            masks[row] = load_mask(mask, size)
+    kept = maps.values if usable.all() else maps.values[usable]
+    return measure(labels[usable], scores[usable], maps=kept, masks=masks)

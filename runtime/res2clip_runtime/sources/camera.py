@@ -1,0 +1,104 @@
+"""A source that reads a local camera with OpenCV over V4L2 (extra ``camera``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from res2clip_runtime.errors import MissingExtraError, SourceError
+from res2clip_runtime.inspection import utc_now
+from res2clip_runtime.sources.frame import Frame
+from res2clip_runtime.sources.source import Source
+from res2clip_runtime.sources.v4l2 import describe_devices, list_devices
+
+__all__ = ["Camera"]
+
+
+class Camera(Source):
+    """Live pictures of ``/dev/video<index>``; it never ends by itself."""
+
+    def __init__(self, index: int) -> None:
+        """Open the camera.
+
+        Raises:
+            MissingExtraError: OpenCV is not installed.
+            SourceError: there is no such camera, it is in use, or this user may not open it.
+        """
+        try:
+            import cv2
+        except ImportError as err:
+            raise MissingExtraError(
+                "opencv-python-headless", extra="camera", purpose="reading a camera"
+            ) from err
+        self._index = index
+        self._check_device()
+        with _quiet(cv2):
+            self._capture: Any = cv2.VideoCapture(index, cv2.CAP_V4L2)
+        if not self._capture.isOpened():
+            raise SourceError(
+                f"camera {index} exists but cannot be opened (--camera {index}); "
+                "another program may be using it"
+            )
+        # One buffer: the picture inspected is the newest, not one from several frames ago.
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        self._width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        self._height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+    @property
+    def count(self) -> None:
+        """None: a camera has no end."""
+        return None
+
+    def describe(self) -> str:
+        """Return number and picture size."""
+        return f"camera {self._index} ({self._width} x {self._height} px)"
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the pictures; see :class:`Source`."""
+        index = 0
+        while True:
+            # read() answers False at once when the camera is gone, so there is no waiting here.
+            good, bgr = self._capture.read()
+            captured_at = utc_now()
+            if not good or bgr is None:
+                raise SourceError(
+                    f"camera {self._index} gives no more pictures after {index}; "
+                    "check its cable and power"
+                )
+            rgb = np.ascontiguousarray(bgr[:, :, ::-1])
+            name = f"camera{self._index}#{index:06d}"
+            yield Frame(frame_id=name, image=rgb, captured_at=captured_at)
+            index += 1
+
+    def close(self) -> None:
+        """Free the camera."""
+        self._capture.release()
+
+    def _check_device(self) -> None:
+        devices = list_devices()
+        found = [device for device in devices if device.index == self._index]
+        if not found:
+            raise SourceError(
+                f"there is no camera {self._index} (--camera {self._index}); "
+                f"{describe_devices(devices)}"
+            )
+        if not found[0].readable:
+            raise SourceError(
+                f"no permission to open /dev/video{self._index} ({found[0].name}); "
+                "add the user to the group 'video' and log in again"
+            )
+
+
+@contextmanager
+def _quiet(cv2: Any) -> Iterator[None]:
+    """Keep OpenCV's own warnings off stderr while a device is opened: our error says it better."""
+    logging = cv2.utils.logging
+    before = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)

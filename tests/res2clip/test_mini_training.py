@@ -1,0 +1,212 @@
+"""Training the mini: a one-minute run, its parts, and the weights it packages."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from res2clip.drawing import Product, draw
+from res2clip.loading import load_backbone
+from res2clip.matching import Matcher, Strategy
+from res2clip.mini.architecture import vision_config
+from res2clip.mini.drawn_products import draw_products, load_products
+from res2clip.mini.episode import patch_labels, photo_episodes
+from res2clip.mini.learner import Learner, whitening_filters
+from res2clip.mini.matching_loss import episode_residuals, radial_positions, sparsemax
+from res2clip.mini.nuisance import draw_poses, seen_by
+from res2clip.mini.packaging import save_towers
+from res2clip.mini.pasted_defects import paste_defect
+from res2clip.mini.photos import PhotoBank, load_photos
+from res2clip.mini.prompts import Prompts, text_residual
+from res2clip.mini.settings import TrainingSettings
+from res2clip.mini.student import training_features
+from res2clip.mini.training import Sources, start_run, train
+from res2clip.text_residual import text_residual as library_text_residual
+from res2clip.text_tower import TextTower
+from res2clip_runtime.errors import InputError
+
+TINY = TrainingSettings(
+    steps=24,
+    sizes_px=(64,),
+    late_sizes_px=(64,),
+    patches_per_part=384,
+    parts_per_step=2,
+    warmup_steps=4,
+)
+
+
+@pytest.fixture(scope="module")
+def photos() -> PhotoBank:
+    names = ("wood", "granite", "weave", "brushed_sheet")
+    drawn = [draw(Product(name), seed=1, size_px=256).image_rgb_u8 for name in names]
+    return PhotoBank(tuple((picture,) for picture in drawn))
+
+
+@pytest.fixture(scope="module")
+def learner() -> Learner:
+    torch.manual_seed(0)
+    return Learner().eval()
+
+
+@pytest.mark.slow
+def test_a_minute_of_training_makes_the_loss_fall(photos: PhotoBank, tmp_path: Path) -> None:
+    drawn_at = tmp_path / "drawn"
+    for number, _ in enumerate(draw_products(drawn_at, per_family=1)):
+        if number == 3:
+            break
+    drawn = load_products(drawn_at)
+    sources = Sources(photos=photos, held_out_photos=photos, drawn=drawn)
+    train(start_run(TINY, photos), TINY, sources, out=tmp_path, checkpoint_every=24)
+    with (tmp_path / "losses.csv").open() as handle:
+        losses = [float(row["total"]) for row in csv.DictReader(handle)]
+    assert len(losses) == TINY.steps
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-6:]) < 0.95 * np.mean(losses[:6])
+    assert (tmp_path / "validation.csv").exists()
+    assert load_backbone(tmp_path / "mini.safetensors").config.native_size_px == 192
+
+
+def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not(
+    photos: PhotoBank, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    sources = Sources(photos=photos)
+    two, four = replace(TINY, steps=2, decay_share=0.5), replace(TINY, steps=4, decay_share=0.25)
+    whole = start_run(four, photos)
+    train(whole, four, sources, out=tmp_path / "whole")
+    train(start_run(two, photos), replace(two, decay_share=0.01), sources, out=tmp_path / "part")
+    resumed = start_run(four, photos)
+    resumed.load(tmp_path / "part" / "run.pt")
+    assert resumed.step == 2
+    train(resumed, four, sources, out=tmp_path / "part")
+    for name, value in whole.learner.visual.state_dict().items():
+        torch.testing.assert_close(
+            resumed.learner.visual.state_dict()[name], value, atol=2e-3, rtol=0.05, msg=name
+        )
+
+
+def test_the_training_forward_pass_gives_inspections_features(learner: Learner) -> None:
+    picture = torch.rand(2, 3, 96, 96)
+    with torch.no_grad():
+        expected, got = learner.visual(picture), training_features(learner.visual, picture)
+    torch.testing.assert_close(got.patches, expected.patches, atol=2e-5, rtol=0)
+    torch.testing.assert_close(got.image, expected.image, atol=2e-5, rtol=0)
+
+
+def test_residuals_of_an_episode_are_the_methods() -> None:
+    generator = torch.Generator().manual_seed(3)
+    patches = torch.randn((1, 3, 2, 16, 8), generator=generator)
+    patches = torch.nn.functional.normalize(patches, dim=-1)
+    got = episode_residuals(patches, radial_positions(4))
+    matcher = Matcher(Strategy.parse("sparse_radial_knn"), 4)
+    rho = radial_positions(4)
+    bank = torch.cat([patches[0, 0], patches[0, 1]], dim=1)
+    torch.testing.assert_close(
+        got[:, 2], matcher(patches[:, 2], bank, rho.repeat(2)), atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(
+        got[:, 0], matcher(patches[:, 0], patches[0, 1], rho), atol=1e-4, rtol=0
+    )
+
+
+def test_sparsemax_sums_to_one_and_has_a_gradient() -> None:
+    z = (0.3 * torch.randn(5, 40, generator=torch.Generator().manual_seed(1))).requires_grad_()
+    weights = sparsemax(z)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(5), atol=1e-4, rtol=0)
+    (gradient,) = torch.autograd.grad(weights.square().sum(), z)
+    assert torch.isfinite(gradient).all()
+    assert gradient.abs().sum() > 0
+
+
+def test_the_packaged_text_tower_gives_the_trained_text_residual(
+    learner: Learner, tmp_path: Path
+) -> None:
+    save_towers(learner, tmp_path / "mini.safetensors", steps=0, seed=0)
+    backbone = load_backbone(tmp_path / "mini.safetensors")
+    expected = library_text_residual(TextTower(backbone.text, backbone.text_weights))
+    with torch.no_grad():
+        got = text_residual(learner.text, Prompts.of_the_method())
+    assert float(got @ expected) > 0.999  # the file is fp16
+
+
+def test_a_pasted_flaw_changes_the_picture_where_its_mask_says() -> None:
+    rng = np.random.default_rng(5)
+    picture = np.full((96, 96, 3), 0.5, np.float32)
+    foreign = rng.random((96, 96, 3), np.float32)
+    for _ in range(30):
+        flawed, mask, _ = paste_defect(picture, foreign, rng)
+        changed = np.abs(flawed - picture).mean(2)
+        assert flawed.shape == picture.shape
+        assert flawed.min() >= 0 and flawed.max() <= 1
+        if mask.any():
+            assert changed[mask > 0].mean() > 0.03
+            assert changed[mask == 0].mean() < 0.5 * changed[mask > 0].mean()
+
+
+def test_an_episode_depends_on_its_seed_alone(photos: PhotoBank) -> None:
+    def make() -> torch.Tensor:
+        rng = np.random.default_rng(9)
+        return photo_episodes(photos, 2, size_px=64, patch_px=8, rng=rng).images
+
+    first = make()
+    assert first.shape == (2, 3, 3, 64, 64)
+    assert torch.equal(first, make())
+
+
+def test_a_view_of_the_same_pose_sees_every_patch() -> None:
+    poses = draw_poses(3, torch.ones(3), zoom=0.8, rng=torch.Generator().manual_seed(0))
+    assert seen_by(poses, poses, 8).all()
+    moved = poses.clone()
+    moved[:, 0, 2] += 0.9
+    assert not seen_by(moved, poses, 8).all()
+
+
+def test_a_flaw_thinner_than_a_patch_is_still_labelled() -> None:
+    masks = torch.zeros(1, 32, 32)
+    masks[0, 4, 0:20] = 1  # one pixel high
+    flawed, clean = patch_labels(masks, 8)
+    assert flawed.sum() == 3
+    assert not (flawed & clean).any()
+
+
+def test_whitening_filters_decorrelate_patches() -> None:
+    generator = torch.Generator().manual_seed(0)
+    crops = torch.nn.functional.interpolate(
+        torch.randn((64, 3, 16, 16), generator=generator), size=(64, 64), mode="bilinear"
+    )
+    outputs = torch.nn.functional.conv2d(crops, whitening_filters(crops, 8), stride=8)
+    covariance = torch.cov(outputs.permute(1, 0, 2, 3).flatten(1))
+    off = covariance - torch.diag(covariance.diagonal())
+    assert off.abs().max() < 0.1
+    assert covariance.diagonal().max() < 1.5
+
+
+def test_a_directory_without_pictures_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("res2clip.mini.photos.SKIMAGE_SAMPLES", ())
+    with pytest.raises(InputError, match="--photos"):
+        load_photos(tmp_path)
+
+
+def test_settings_refuse_sides_that_hold_no_whole_patches() -> None:
+    with pytest.raises(InputError, match="sizes_px"):
+        TrainingSettings(sizes_px=(100,))
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    settings = TrainingSettings(steps=1000, warmup_steps=100, decay_share=0.3)
+    assert settings.rate(0) < 0.02
+    assert settings.rate(500) == 1
+    assert settings.rate(999) < 0.05
+
+
+def test_vision_sizes_follow_openais_rule() -> None:
+    config = vision_config()
+    assert config.heads == config.width // 64
+    assert config.taps == (2, 4, 6, 8)
