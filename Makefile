@@ -26,6 +26,7 @@ format: $(READY)  ## mend style
 bench: $(READY)  ## latency figures, appended to benchmarks/results/
 	$(PY) benchmarks/bench_runtime.py
 	$(PY) benchmarks/bench_import.py
+	$(PY) benchmarks/bench_demo.py
 
 # Installed anew only when the list of dependencies changes.
 $(READY): pyproject.toml

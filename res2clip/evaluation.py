@@ -161,7 +161,7 @@ def _measure(
         return measure(labels[usable], scores[usable])
     size = maps.values.shape[1]
     masks = np.zeros((int(usable.sum()), size, size), dtype=np.bool_)
-    for row, index in enumerate(np.flatnonzero(usable)):
+    for row, index in enumerate(np.flatnonzero(usable).tolist()):
         if mask := samples[index].mask:
             masks[row] = load_mask(mask, size)
     kept = maps.values if usable.all() else maps.values[usable]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,9 +17,10 @@ from res2clip.model import Res2CLIP
 from res2clip.report import CategoryResult, Report, write_report
 from res2clip_export import export_bundle
 from res2clip_runtime.bundle import Bundle
-from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, InputError
+from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, InputError, Res2ClipError
 from res2clip_runtime.inspection import utc_now
 from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.preprocess import load_rgb
 from res2clip_runtime.sinks import JsonlFile, PictureFolder
 from res2clip_runtime.teaching import Taught, teach
 
@@ -27,8 +29,8 @@ __all__ = ["DemoRequest", "Demonstration", "StepProgress", "demonstrate"]
 PRODUCT = Product("flange")
 PLAN = DatasetPlan(train=8, good=16, defect=5)
 """What is drawn; the folder with the pictures is used again as long as this stays the same."""
-_PROOF_PICTURES = 4
-"""Test pictures that the export is compared on, beside the references."""
+_PROOF_REFERENCES, _PROOF_TESTS = 2, 3
+"""Pictures that the export is compared on; the time it takes grows with their square."""
 
 StepProgress = Callable[[str, int, int], None]
 """Called with (what is being done, how much of it is done, how much there is; 0 if unknown)."""
@@ -81,8 +83,7 @@ def demonstrate(
     categories = _categories(folder, request, progress)
     chosen = [choose_references(c, request.shots, request.seed) for c in categories]
     taught = [_teach(model, *pair, progress) for pair in zip(categories, chosen, strict=True)]
-    proof = [*chosen[0], *(sample.path for sample in categories[0].test[-_PROOF_PICTURES:])]
-    bundle = _bundle(model, folder.bundle, proof, progress)
+    bundle = _bundle(model, folder.bundle, _proof(categories[0], chosen[0]), progress)
     folder.clear_results()
     report = Report(
         title=_title(categories),
@@ -141,6 +142,21 @@ def _teach(
         product=category.name,
         progress=lambda done, total: progress(what, done, total),
     )
+
+
+def _proof(category: Category, references: Sequence[Path]) -> list[Path]:
+    """Return pictures for the comparison; a test picture that is damaged is left to its verdict."""
+    tests = (sample.path for sample in reversed(category.test))
+    readable = itertools.islice(filter(_is_readable, tests), _PROOF_TESTS)
+    return [*references[:_PROOF_REFERENCES], *readable]
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        load_rgb(path)
+    except Res2ClipError:
+        return False
+    return True
 
 
 def _bundle(

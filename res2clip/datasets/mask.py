@@ -45,7 +45,10 @@ def picture_size_px(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            turned = picture.getexif().get(_EXIF_ORIENTATION) in _SWAPS_SIDES
+            # Pillow decodes a whole PNG to look for EXIF data behind the pixels, where nobody
+            # puts them; those before the pixels are in ``info`` already.
+            has_exif = picture.format != "PNG" or "exif" in picture.info
+            turned = has_exif and picture.getexif().get(_EXIF_ORIENTATION) in _SWAPS_SIDES
     except (OSError, SyntaxError, ValueError) as err:
         raise _unreadable(path, err) from err
     return (height, width) if turned else (width, height)

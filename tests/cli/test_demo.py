@@ -114,17 +114,23 @@ def test_a_second_demo_uses_the_bundle_again_and_replaces_the_results(
     assert len(lines_of(out)) == expected - 1
 
 
-def test_a_damaged_bundle_is_exported_again(finished, tiny_checkpoint, tmp_path):
+def test_a_damaged_bundle_is_exported_again_and_a_truncated_picture_is_one_error(
+    finished, tiny_checkpoint, tmp_path
+):
     import shutil
 
     out, _ = finished
     shutil.copytree(out, tmp_path / "out")
     (tmp_path / "out" / "bundle" / "heads.onnx").write_bytes(b"torn")
-    data = save_category(tmp_path / "nut", good=1, scratched=1)
+    data = save_category(tmp_path / "nut", good=1, scratched=2)
+    torn = data / "test" / "scratch" / "201.png"
+    torn.write_bytes(torn.read_bytes()[:400])
     result = run_demo("--out", tmp_path / "out", "--data", data, "--backbone", tiny_checkpoint)
     assert result.exit_code == 0, result.output
     assert "exporting heads" in result.stderr
-    assert len(lines_of(tmp_path / "out")) == 2
+    decisions = {line["frame_id"]: line["decision"] for line in lines_of(tmp_path / "out")}
+    assert len(decisions) == 3
+    assert [frame for frame, said in decisions.items() if said == "ERROR"] == ["scratch/201.png"]
 
 
 def test_a_folder_of_something_else_is_left_alone(tiny_checkpoint, tmp_path):

@@ -48,7 +48,8 @@ def test_both_commands_help_without_torch(edge: Path) -> None:
 
 def test_parts_are_taught_and_inspected_from_the_command_line(edge: Path) -> None:
     draw = (
-        f"import pathlib, sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import drawn_parts as d;"
+        f"import pathlib, sys; sys.path.append({str(ROOT / 'tests')!r});"
+        "import drawn_parts as d;"
         "d.save_parts(pathlib.Path('good'), 4); d.save_parts(pathlib.Path('new'), 3, first_seed=9);"
         "d.save_parts(pathlib.Path('new/bad'), 2, first_seed=20, scratched=True)"
     )

@@ -11,9 +11,11 @@ import pytest
 from drawn_parts import draw_part, save_parts
 from numpy_model import NumpyModel
 
+from res2clip_runtime.backends.telemetry import forbid_telemetry
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.teaching import teach
 
+forbid_telemetry()
 TINY_BUNDLE = Path(__file__).parent / "data" / "tiny_bundle"
 
 

@@ -25,9 +25,7 @@ PROGRAM = [sys.executable, "-m", "res2clip_runtime.cli"]
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("taught") / "washer.recipe.safetensors"
-    with Inspector(
-        Bundle.load(TINY_BUNDLE), threads=1
-    ) as inspector:
+    with Inspector(Bundle.load(TINY_BUNDLE), threads=1) as inspector:
         inspector.teach([draw_part(seed) for seed in range(4)], product="washer").save(path)
     return path
 

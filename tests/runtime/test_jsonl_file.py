@@ -35,9 +35,7 @@ def test_second_run_appends(tmp_path: Path) -> None:
     assert names_in(tmp_path / "r") == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    "torn", ['{"frame_id": "c", "prod', "{", '"', "\0" * 5000, "é" * 70_000]
-)
+@pytest.mark.parametrize("torn", ['{"frame_id": "c", "prod', "{", '"', "\0" * 5000, "é" * 70_000])
 def test_torn_last_line_is_removed_and_said(
     tmp_path: Path, torn: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from res2clip_runtime.backends.telemetry import forbid_telemetry
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError, MissingExtraError
 from res2clip_runtime.preprocess import PictureU8
@@ -94,6 +95,7 @@ def open_session(
     ONNX Runtime falls back to the CPU without an error when CUDA cannot be loaded
     (microsoft/onnxruntime #23372), so what was asked for is compared with what came.
     """
+    forbid_telemetry()
     try:
         import onnxruntime
     except ImportError as err:

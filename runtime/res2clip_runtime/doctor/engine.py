@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from res2clip_runtime.backends.telemetry import forbid_telemetry
 from res2clip_runtime.doctor.check import Check, Status
 
 __all__ = ["check_engine", "find_conflict", "try_provider"]
@@ -21,6 +22,7 @@ _GRAPH = Path(__file__).with_name("identity.onnx")
 
 def check_engine() -> list[Check]:
     """Return ONNX Runtime's installation and every provider it offers."""
+    forbid_telemetry()
     try:
         import onnxruntime
     except Exception as err:  # a missing CUDA library raises whatever it likes
