@@ -1,6 +1,6 @@
 """How long does ``res2clip demo`` take on this machine? (limit: 3 minutes on two cores)
 
-    python benchmarks/bench_demo.py
+python benchmarks/bench_demo.py
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The one error tree of res2clip.
 
     Res2ClipError
-    ├── InputError             (ValueError)         a picture, file or option the user gave is not usable
-    ├── ArtefactError          (ValueError)         a bundle, recipe or checkpoint is broken or not ours
+    ├── InputError             (ValueError)         a picture, file or option is not usable
+    ├── ArtefactError          (ValueError)         a bundle, recipe or checkpoint is broken
     │   ├── HashMismatchError                       its bytes are not the ones that were written
     │   ├── FormatVersionError                      it is written by a newer res2clip
     │   └── EncoderMismatchError                    it belongs to another encoder

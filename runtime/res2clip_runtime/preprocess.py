@@ -97,7 +97,8 @@ def _from_file(path: Path) -> PictureU8:
 
 
 def _from_pil(picture: Image.Image, name: str) -> PictureU8:
-    if getattr(picture, "n_frames", 1) > 1:
+    # MPO is a phone's JPEG with a preview or gain map behind it; the first frame is the photo.
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
         raise InputError(
             f"{name} is animated or has several pages ({picture.n_frames}); "  # type: ignore[attr-defined]
             "save the one to inspect as a PNG"

@@ -22,6 +22,8 @@ __all__ = [
 
 SATURATED_FRACTION = 0.25
 """More blown-out pixels than this and surface detail is probably lost."""
+BINARY_FRACTION = 0.95
+"""Where nearly every pixel is pure black or white, the picture was binarised on purpose."""
 SOFT_RATIO = 0.2
 """A picture whose edges are this much weaker than its companions' is out of focus."""
 BLUR_LIMIT = 0.8
@@ -44,6 +46,8 @@ def exposure_doubts(name: str, image: PictureU8) -> list[Doubt]:
     """Return a doubt if much of the (H, W, 3) uint8 picture is blown out or black."""
     bright = float((image.min(axis=2) >= 254).mean())
     dark = float((image.max(axis=2) <= 2).mean())
+    if min(bright, dark) > 1 - BINARY_FRACTION and bright + dark > BINARY_FRACTION:
+        return []  # a black-and-white scan is meant to be so
     if bright > SATURATED_FRACTION:
         return [
             Doubt(

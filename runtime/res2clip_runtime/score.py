@@ -63,7 +63,7 @@ def top_mean(pixels: FloatArray) -> float:
 
 
 def bilinear_matrix(source: int, target: int) -> npt.NDArray[np.float64]:
-    """Return (target, source): linear interpolation with half-pixel centres, clamped at the edge."""
+    """Return (target, source): linear interpolation, half-pixel centres, clamped at the edge."""
     position = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     left = np.minimum(position.astype(np.int64), max(source - 2, 0))
     weight = position - left

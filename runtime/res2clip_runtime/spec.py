@@ -19,7 +19,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def canonical_json(value: Any) -> str:
-    """Return ``value`` as JSON with sorted keys and no spaces, so that equal values hash equally."""
+    """Return ``value`` as JSON with sorted keys and no spaces: equal values hash equally."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -61,7 +61,7 @@ class MethodSpec:
         if self.patch_size_px < 1 or self.image_size_px % self.patch_size_px:
             raise ArtefactError(
                 f"image_size_px={self.image_size_px} is not a multiple of "
-                f"patch_size_px={self.patch_size_px}; the bundle's manifest is damaged, export again"
+                f"patch_size_px={self.patch_size_px}; the manifest is damaged, export again"
             )
         if not self.taps or self.embed_dim < 1:
             raise ArtefactError("the method has no taps or no features; export the bundle again")

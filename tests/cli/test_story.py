@@ -76,9 +76,7 @@ def test_the_score_is_pytorchs(place, taught, installed) -> None:
     import res2clip
 
     picture = place / "flange" / "test" / "good" / "000.png"
-    out = call(
-        place, "res2clip-run", "--source", str(picture), "--recipe", str(taught), "--json"
-    )
+    out = call(place, "res2clip-run", "--source", str(picture), "--recipe", str(taught), "--json")
     verdict = json.loads(out.splitlines()[0])
     model = res2clip.Res2CLIP(res2clip.load_backbone("mini"))
     assert verdict["score"] == pytest.approx(

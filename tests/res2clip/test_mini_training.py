@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,11 @@ def learner() -> Learner:
     return Learner().eval()
 
 
+def _losses(run: Path) -> list[float]:
+    with (run / "losses.csv").open() as handle:
+        return [float(row["total"]) for row in csv.DictReader(handle)]
+
+
 @pytest.mark.slow
 def test_a_minute_of_training_makes_the_loss_fall(photos: PhotoBank, tmp_path: Path) -> None:
     drawn_at = tmp_path / "drawn"
@@ -61,8 +67,7 @@ def test_a_minute_of_training_makes_the_loss_fall(photos: PhotoBank, tmp_path: P
     drawn = load_products(drawn_at)
     sources = Sources(photos=photos, held_out_photos=photos, drawn=drawn)
     train(start_run(TINY, photos), TINY, sources, out=tmp_path, checkpoint_every=24)
-    with (tmp_path / "losses.csv").open() as handle:
-        losses = [float(row["total"]) for row in csv.DictReader(handle)]
+    losses = _losses(tmp_path)
     assert len(losses) == TINY.steps
     assert np.isfinite(losses).all()
     assert np.mean(losses[-6:]) < 0.95 * np.mean(losses[:6])
@@ -73,8 +78,6 @@ def test_a_minute_of_training_makes_the_loss_fall(photos: PhotoBank, tmp_path: P
 def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not(
     photos: PhotoBank, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     sources = Sources(photos=photos)
     two, four = replace(TINY, steps=2, decay_share=0.5), replace(TINY, steps=4, decay_share=0.25)
     whole = start_run(four, photos)
@@ -84,10 +87,8 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not(
     resumed.load(tmp_path / "part" / "run.pt")
     assert resumed.step == 2
     train(resumed, four, sources, out=tmp_path / "part")
-    for name, value in whole.learner.visual.state_dict().items():
-        torch.testing.assert_close(
-            resumed.learner.visual.state_dict()[name], value, atol=2e-3, rtol=0.05, msg=name
-        )
+    expected, got = _losses(tmp_path / "whole"), _losses(tmp_path / "part")
+    np.testing.assert_allclose(got, expected, rtol=0.02)  # bfloat16 sums in another order
 
 
 def test_the_training_forward_pass_gives_inspections_features(learner: Learner) -> None:
@@ -105,13 +106,9 @@ def test_residuals_of_an_episode_are_the_methods() -> None:
     got = episode_residuals(patches, radial_positions(4))
     matcher = Matcher(Strategy.parse("sparse_radial_knn"), 4)
     rho = radial_positions(4)
-    bank = torch.cat([patches[0, 0], patches[0, 1]], dim=1)
-    torch.testing.assert_close(
-        got[:, 2], matcher(patches[:, 2], bank, rho.repeat(2)), atol=1e-4, rtol=0
-    )
-    torch.testing.assert_close(
-        got[:, 0], matcher(patches[:, 0], patches[0, 1], rho), atol=1e-4, rtol=0
-    )
+    for view, reference in ((0, 1), (1, 0), (2, 0)):
+        expected = matcher(patches[:, view], patches[0, reference], rho)
+        torch.testing.assert_close(got[:, view], expected, atol=1e-4, rtol=0)
 
 
 def test_sparsemax_sums_to_one_and_has_a_gradient() -> None:

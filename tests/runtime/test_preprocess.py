@@ -208,6 +208,15 @@ def test_picture_with_several_frames_is_refused(tmp_path: Path, suffix: str) -> 
         load_rgb(path)
 
 
+def test_phone_photo_with_a_preview_behind_it_is_read(tmp_path: Path) -> None:
+    photo, preview = Image.fromarray(gradient()), Image.new("RGB", (20, 20))
+    path = tmp_path / "a.jpg"
+    photo.save(path, format="MPO", save_all=True, append_images=[preview], quality=95)
+    image = load_rgb(path)
+    assert image.shape == (40, 50, 3)
+    assert np.abs(image.astype(int) - gradient()).mean() < 4
+
+
 @pytest.mark.parametrize("size", [(31, 40), (40, 31), (1, 1)])
 def test_picture_smaller_than_32_px_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
     path = save(Image.new("RGB", size), tmp_path / "a.png")

@@ -54,3 +54,9 @@ def test_outlier_needs_three_pictures_to_stand_out_from() -> None:
 def test_flat_picture_is_measured_without_a_warning() -> None:
     measured = measure_sharpness(np.full((40, 50, 3), 128, dtype=np.uint8))
     assert np.isfinite([measured.edge_strength, measured.survives_blur]).all()
+
+
+def test_binarised_scan_is_not_called_over_exposed() -> None:
+    scan = np.where(PART > 128, 255, 0).astype(np.uint8)
+    scan[:] = scan[:, :, :1]
+    assert exposure_doubts("a", scan) == []

@@ -110,6 +110,8 @@ def open_session(
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only; warnings about CPU-placed shapes are expected
+    # Idle workers that spin take the cores from NumPy's score stage, which runs in between.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads:
         options.intra_op_num_threads = threads
     try:

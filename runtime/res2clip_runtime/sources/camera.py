@@ -34,13 +34,15 @@ class Camera(Source):
                 "opencv-python-headless", extra="camera", purpose="reading a camera"
             ) from err
         self._index = index
+        self._cv2 = cv2
         self._check_device()
         with _quiet(cv2):
             self._capture: Any = cv2.VideoCapture(index, cv2.CAP_V4L2)
         if not self._capture.isOpened():
             raise SourceError(
                 f"camera {index} exists but cannot be opened (--camera {index}); "
-                "another program may be using it"
+                "another program may be using it, or it is the second device of a camera; "
+                f"{describe_devices(list_devices())}"
             )
         # One buffer: the picture inspected is the newest, not one from several frames ago.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
@@ -75,7 +77,8 @@ class Camera(Source):
 
     def close(self) -> None:
         """Free the camera."""
-        self._capture.release()
+        with _quiet(self._cv2):
+            self._capture.release()
 
     def _check_device(self) -> None:
         devices = list_devices()
@@ -94,7 +97,7 @@ class Camera(Source):
 
 @contextmanager
 def _quiet(cv2: Any) -> Iterator[None]:
-    """Keep OpenCV's own warnings off stderr while a device is opened: our error says it better."""
+    """Keep OpenCV's own warnings about a device off stderr: our error says it better."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_ERROR)
