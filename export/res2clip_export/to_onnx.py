@@ -35,7 +35,7 @@ def write_onnx(stage: ExportStage, path: Path) -> list[Path]:
         del node.metadata_props[:]
         node.doc_string = ""
     data = path.with_name(f"{path.name}.data")
-    large = proto.ByteSize() > EXTERNAL_DATA_BYTES
+    large = sum(len(w.raw_data) for w in proto.graph.initializer) > EXTERNAL_DATA_BYTES
     onnx.save(proto, str(path), save_as_external_data=large, location=data.name)
     check_rules(path)
     return [path, data] if data.exists() else [path]
