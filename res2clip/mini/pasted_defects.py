@@ -68,7 +68,7 @@ def _filled(
         source = (local + step + colour).astype(np.float32)
     if flaw in ("pit", "cut", "stain") and rng.random() < 0.35:  # a raised or shaded rim
         rim = np.clip(_blurred(soft, 1.5) - soft * 0.6, 0, 1)[..., None]
-        image = image + rim * np.float32(rng.uniform(-0.5, 0.5))
+        image = (image + rim * np.float32(rng.uniform(-0.5, 0.5))).astype(np.float32)
     out: F32 = image * (1 - alpha) + source * alpha
     return out
 
