@@ -39,7 +39,11 @@ def is_torchscript_archive(path: Path) -> bool:
     """Return whether the file is a zip with TorchScript code in it."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as err:
+        raise ArtefactError(f"{path} is damaged: {err}; download it again") from err
+    with archive:
         return any(
             "/code/" in name or name.endswith("constants.pkl") for name in archive.namelist()
         )

@@ -54,6 +54,8 @@ def load_heads(path: str | os.PathLike[str], *, taps: Sequence[int], dim: int) -
         tensors = load_file(path) if path.suffix == ".safetensors" else _published(path)
     except SafetensorError as err:
         raise ArtefactError(f"{path} cannot be read as weights ({err}); copy it again") from err
+    if not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise ArtefactError(f"{path} holds something else than tensors; copy it again")
     if odd := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
         raise ArtefactError(f"{path}: {odd[0]} holds NaN or infinity; train the heads again")
     heads = ResidualHeads(taps, dim)
@@ -71,4 +73,6 @@ def _published(path: Path) -> dict[str, Tensor]:
     loaded = unpickle_tensors(path)
     if not isinstance(loaded, Mapping) or not set(GROUPS) <= set(loaded):
         raise ArtefactError(f"{path} is not a head checkpoint; expected the groups {GROUPS}")
+    if not all(isinstance(loaded[group], Mapping) for group in GROUPS):
+        raise ArtefactError(f"{path} is not a head checkpoint; its groups are no state dicts")
     return {f"{group}.{name}": value for group in GROUPS for name, value in loaded[group].items()}

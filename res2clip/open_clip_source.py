@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from res2clip.weights import ClipSizes, clip_sizes
+from res2clip.weights import ClipSizes, clip_sizes, read_tensors
 from res2clip_runtime.errors import (
     ArtefactError,
     ArtefactNotFoundError,
@@ -61,21 +61,26 @@ def load_open_clip(source: str) -> OpenClipWeights:
         ) from err
     config = _plain_config(open_clip, name)
     _check_tag(open_clip, name, tag)
-    try:
-        model = open_clip.create_model(name, pretrained=tag, precision="fp32", device="cpu")
-    except Exception as err:  # whatever the download or the hub's client raises
-        raise ArtefactNotFoundError(_how_to_get(open_clip, name, tag, err)) from err
-    tensors = {
-        key: value.detach() for key, value in model.state_dict().items() if key != "attn_mask"
-    }
+    facts = {} if Path(tag).is_file() else open_clip.get_pretrained_cfg(name, tag) or {}
+    tensors = read_tensors(Path(tag)) if Path(tag).is_file() else _download(open_clip, name, tag)
     vision = config["vision_cfg"]
     sizes = dataclasses.replace(
         clip_sizes(tensors),
         vision_heads=int(vision["width"]) // int(vision.get("head_width", _DEFAULT_HEAD_WIDTH)),
         text_heads=int(config["text_cfg"]["heads"]),
     )
-    quick_gelu = bool(config.get("quick_gelu", False)) or tag == _DEFAULT_TAG
+    # Some tags were trained with QuickGELU although their model's configuration has plain GELU.
+    quick_gelu = bool(config.get("quick_gelu") or facts.get("quick_gelu"))
     return OpenClipWeights(name=name, tag=tag, tensors=tensors, sizes=sizes, quick_gelu=quick_gelu)
+
+
+def _download(open_clip: Any, name: str, tag: str) -> dict[str, Tensor]:
+    try:
+        model = open_clip.create_model(name, pretrained=tag, precision="fp32", device="cpu")
+    except Exception as err:  # whatever the download or the hub's client raises
+        raise ArtefactNotFoundError(_how_to_get(open_clip, name, tag, err)) from err
+    state = model.state_dict()
+    return {key: value.detach() for key, value in state.items() if key != "attn_mask"}
 
 
 def _plain_config(open_clip: Any, name: str) -> dict[str, Any]:
@@ -115,9 +120,17 @@ def _check_tag(open_clip: Any, name: str, tag: str) -> None:
 def _how_to_get(open_clip: Any, name: str, tag: str, err: Exception) -> str:
     facts = open_clip.get_pretrained_cfg(name, tag) or {}
     where = facts.get("url") or f"https://huggingface.co/{str(facts.get('hf_hub', '')).strip('/')}"
+    quick = facts.get("quick_gelu") and not (open_clip.get_model_config(name) or {}).get(
+        "quick_gelu"
+    )
+    local = (
+        "/path/to/file"
+        if tag == _DEFAULT_TAG
+        else f"{name}{'-quickgelu' * bool(quick)}:/path/to/file"
+    )
     return (
         f"the weights {name}:{tag} are not on this machine and could not be downloaded "
         f"({type(err).__name__}). On a machine with internet, download {where} , copy the file "
-        f"here and use --backbone {name}:/path/to/file; behind a mirror, set HF_ENDPOINT to it. "
+        f"here and use --backbone {local} ; behind a mirror, set HF_ENDPOINT to it. "
         "Without internet, --backbone mini works at once"
     )

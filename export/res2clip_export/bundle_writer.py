@@ -29,7 +29,7 @@ from res2clip_runtime.storage import output_error
 __all__ = ["bundle_name", "export_bundle"]
 
 PRECISIONS = ("fp32",)
-_MADE_WITH = ("res2clip", "torch", "open_clip_torch", "onnx", "onnxscript", "onnxruntime")
+_MADE_WITH = ("res2clip", "torch", "open_clip_torch", "onnx", "onnxscript")
 
 Progress = Callable[[str], None]
 """Called with what is being done."""
@@ -57,14 +57,16 @@ def export_bundle(
 
     Raises:
         ParityError: the exported model does not answer like PyTorch; names stage and figure.
-        InputError: the precision or matching strategy cannot be exported.
+        InputError: the precision or matching strategy cannot be exported, or the folder holds
+            something else than a bundle.
         OutputError: the place cannot be written.
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision '{precision}' (--precision) is unknown; use {PRECISIONS[0]}")
     say = progress or (lambda _: None)
     squares = _parity_pictures(model, pictures)
-    target = Path(directory)
+    target = Path(directory).resolve()
+    _check_target(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         workspace = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -130,12 +132,11 @@ def _write_stages(model: Res2CLIP, workspace: Path, say: Progress) -> Bundle:
         preprocessing=preprocessing_of(model.spec.image_size_px),
         stages=entries,
         files={path.name: _file_entry(path) for path in files},
-        versions={name: importlib.metadata.version(name) for name in _MADE_WITH},
+        versions=_versions(),
         parity={},
     )
-    bundle = Bundle(workspace, manifest)
-    _write_manifest(bundle)
-    return bundle
+    # The manifest is written after the parity gate: without it the folder is no bundle.
+    return Bundle(workspace, manifest)
 
 
 def _parity(
@@ -151,18 +152,32 @@ def _parity(
 def _write_report(bundle: Bundle, report: ParityReport) -> None:
     path = bundle.directory / "parity.json"
     path.write_text(json.dumps(report.to_json(), indent=2), encoding="utf-8")
-    manifest = bundle.manifest
-    files = {**manifest.files, path.name: _file_entry(path)}
-    _write_manifest(
-        Bundle(
-            bundle.directory,
-            dataclasses.replace(manifest, files=files, parity=report.summary()),
+    files = {**bundle.manifest.files, path.name: _file_entry(path)}
+    proved = dataclasses.replace(bundle.manifest, files=files, parity=report.summary())
+    (bundle.directory / "manifest.json").write_text(proved.to_json(), encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    import onnxruntime
+
+    # Its distribution may be onnxruntime or onnxruntime-gpu; the module tells for both.
+    versions = {name: importlib.metadata.version(name) for name in _MADE_WITH}
+    return {**versions, "onnxruntime": str(onnxruntime.__version__)}
+
+
+def _check_target(target: Path) -> None:
+    """Refuse a folder whose content would be lost when the bundle takes its place."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is a file; choose another folder (--out)")
+    names = {path.name for path in target.iterdir()}
+    foreign = {name for name in names if not name.endswith((".onnx", ".onnx.data", ".json"))}
+    if names and ("manifest.json" not in names or foreign - {"engines"}):
+        raise InputError(
+            f"{target} holds something else than a bundle ({sorted(names)[0]} ...); "
+            "choose another folder (--out)"
         )
-    )
-
-
-def _write_manifest(bundle: Bundle) -> None:
-    (bundle.directory / "manifest.json").write_text(bundle.manifest.to_json(), encoding="utf-8")
 
 
 def _file_entry(path: Path) -> FileEntry:

@@ -55,7 +55,7 @@ def export_stages(model: Res2CLIP) -> tuple[ExportStage, ...]:
     spec = model.spec
     if spec.match != EXPORTED_MATCH:
         raise InputError(
-            f"match '{spec.match}' runs in PyTorch only; export with --match {EXPORTED_MATCH}"
+            f"match '{spec.match}' runs in PyTorch only; export a model with '{EXPORTED_MATCH}'"
         )
     taps, patches, dim = len(spec.taps), spec.patches, spec.embed_dim
     size, grid = spec.image_size_px, spec.grid

@@ -42,6 +42,9 @@ def teach(
         list[str] | None,
         typer.Option(metavar="NAME", help="With --add: drop this good picture (repeatable)."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a recipe that is there already.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The recipe's data as JSON.")] = False,
 ) -> None:
     """Teach a product from a handful of good pictures.
@@ -65,6 +68,7 @@ def teach(
         change=add,
         remove=tuple(remove or ()),
         out=out,
+        force=force,
     )
     model = load_model(backbone, image_size=image_size, heads=heads, match=match)
     run_teach(model, request, as_json=as_json, program="res2clip")

@@ -76,7 +76,7 @@ def find_bundle(encoder_id: str) -> Bundle:
 def installed_bundles() -> list[tuple[Path, Manifest]]:
     """Return the installed bundles; one that cannot be read is logged and left out."""
     found = []
-    for path in sorted(bundles_directory().glob("*/manifest.json")):
+    for path in sorted(bundles_directory().glob("[!.]*/manifest.json")):
         try:
             found.append((path.parent, _read_manifest(path.parent)))
         except (ArtefactError, ArtefactNotFoundError) as err:

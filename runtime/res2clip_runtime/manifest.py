@@ -105,7 +105,7 @@ class Manifest:
         try:
             values = json.loads(text)
             version = int(values["format_version"])
-        except (ValueError, KeyError, TypeError) as err:
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as err:
             raise ArtefactError(
                 f"manifest.json is damaged ({err}); export the bundle again"
             ) from err

@@ -44,7 +44,7 @@ def load_rgb(image: ImageLike) -> PictureU8:
     if isinstance(image, np.ndarray):
         return _checked(_from_array(image), "the array")
     if isinstance(image, Image.Image):
-        return _checked(_from_pil(image, "the PIL image"), "the PIL image")
+        return _checked(_from_opened(image), "the PIL image")
     return _checked(_from_file(Path(image)), str(image))
 
 
@@ -86,14 +86,23 @@ def _from_file(path: Path) -> PictureU8:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as picture:
                 return _from_pil(picture, str(path))
+    except InputError:
+        raise
     except UnidentifiedImageError as err:
         raise InputError(f"{path} is not a picture Pillow can decode; save it as PNG") from err
     except Image.DecompressionBombError as err:
         raise InputError(f"{path} is too large to decode safely: {err}; crop it first") from err
-    except (OSError, SyntaxError, ValueError, EOFError) as err:
-        if isinstance(err, InputError):
-            raise
+    except Exception as err:  # Pillow's decoders let TypeError, struct.error and others through
         raise InputError(f"{path} is damaged or truncated: {err}; take the picture again") from err
+
+
+def _from_opened(picture: Image.Image) -> PictureU8:
+    try:
+        return _from_pil(picture, "the PIL image")
+    except InputError:
+        raise
+    except Exception as err:  # it may be opened but not decoded yet
+        raise InputError(f"the PIL image is damaged or truncated: {err}") from err
 
 
 def _from_pil(picture: Image.Image, name: str) -> PictureU8:

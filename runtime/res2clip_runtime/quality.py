@@ -102,7 +102,7 @@ def outlier_doubts(names: Sequence[str], leave_one_out: Sequence[float]) -> list
             "again, and remove it with --remove if it is defective",
         )
         for name, score in zip(names, scores, strict=True)
-        if score > OUTLIER_RATIO * median
+        if score - median > (OUTLIER_RATIO - 1) * abs(median)
     ]
 
 

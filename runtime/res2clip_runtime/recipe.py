@@ -66,7 +66,10 @@ class Threshold:
 
     def __post_init__(self) -> None:
         """Refuse what could never be compared with a score."""
-        numbers = (self.score, self.pixel or 0.0, *self.calibration_scores)
+        numbers = (self.score, *self.calibration_scores)
+        numbers += () if self.pixel is None else (self.pixel,)
+        if not all(type(number) in (int, float) for number in numbers):
+            raise ArtefactError("a threshold is no number; set it again")
         if not all(math.isfinite(number) for number in numbers):
             raise ArtefactError("a threshold is not finite; set it again")
         if not isinstance(self.calibrated, bool) or not isinstance(self.source, str):
@@ -163,6 +166,7 @@ class Recipe:
             **self.describe(),
             "tensors": {name: sha256_hex(value.tobytes()) for name, value in tensors.items()},
         }
+        metadata["sha256"] = _metadata_digest(metadata)
         write_atomically(
             Path(path), save_safetensors(tensors, {_METADATA_KEY: canonical_json(metadata)})
         )
@@ -182,7 +186,7 @@ class Recipe:
             return _from_parts(tensors, metadata)
         except ArtefactError as err:
             raise type(err)(f"{path}: {err}") from err
-        except (KeyError, TypeError, ValueError, AttributeError) as err:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as err:
             raise ArtefactError(
                 f"{path} is damaged: {type(err).__name__} {err}; teach the product again"
             ) from err
@@ -208,11 +212,17 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
         raise ArtefactError(f"{path} is a safetensors file, but not a recipe of res2clip")
     try:
         metadata = json.loads(text)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise ArtefactError(f"{path} is damaged: its metadata is no JSON ({err})") from err
     if not isinstance(metadata, dict):
         raise ArtefactError(f"{path} is damaged: its metadata is no JSON object")
     return tensors, metadata
+
+
+def _metadata_digest(metadata: dict[str, Any]) -> str:
+    """Return the sha256 of the canonical JSON of everything but the digest itself."""
+    rest = {key: value for key, value in metadata.items() if key != "sha256"}
+    return sha256_hex(canonical_json(rest).encode())
 
 
 def _from_parts(tensors: dict[str, npt.NDArray[Any]], metadata: dict[str, Any]) -> Recipe:
@@ -221,6 +231,10 @@ def _from_parts(tensors: dict[str, npt.NDArray[Any]], metadata: dict[str, Any]) 
         raise FormatVersionError(
             f"the recipe has format version {version}, this res2clip reads up to "
             f"{FORMAT_VERSION}; upgrade res2clip"
+        )
+    if metadata["sha256"] != _metadata_digest(metadata):
+        raise HashMismatchError(
+            "its metadata (thresholds, references) is not what was saved; restore a copy"
         )
     expected = {str(name): str(digest) for name, digest in metadata["tensors"].items()}
     if set(expected) != set(tensors):

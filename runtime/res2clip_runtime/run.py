@@ -73,9 +73,11 @@ def _inspect_frame(
         verdict = inspect(
             stages, picture, recipe, frame_id=frame.frame_id, captured_at=frame.captured_at
         )
-    except Res2ClipError as err:
-        logger.info("no verdict on %s: %s", frame.frame_id, err)
-        verdict = error_verdict(frame.frame_id, recipe.product, str(err))
+    except Exception as err:  # whatever breaks on one picture, the next one is inspected
+        if not isinstance(err, Res2ClipError):
+            logger.exception("a defect of res2clip, please report it: %s", frame.frame_id)
+        reason = str(err) or type(err).__name__
+        verdict = error_verdict(frame.frame_id, recipe.product, reason)
         return dataclasses.replace(verdict, captured_at=frame.captured_at), picture
     latency_ms = {"read": read_ms, **verdict.latency_ms}
     return dataclasses.replace(verdict, latency_ms=latency_ms), picture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from res2clip_runtime.errors import OutputError
 
-__all__ = ["data_directory", "output_error", "write_atomically"]
+__all__ = ["data_directory", "output_error", "printable_name", "write_atomically"]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -54,6 +54,11 @@ def data_directory() -> Path:
     """Return res2clip's folder in the user's data directory (XDG), which may not exist yet."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "res2clip"
+
+
+def printable_name(name: str) -> str:
+    """Return a file name as valid text; bytes that are no UTF-8 become hexadecimal escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _umask() -> int:

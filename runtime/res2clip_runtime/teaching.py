@@ -25,6 +25,7 @@ from res2clip_runtime.recipe import Recipe, Reference, Threshold, history_entry
 from res2clip_runtime.score import Scored, score
 from res2clip_runtime.spec import sha256_hex
 from res2clip_runtime.stages import FloatArray, Stages, grid_rho
+from res2clip_runtime.storage import printable_name
 
 __all__ = [
     "Taught",
@@ -244,7 +245,9 @@ def _refuse_duplicate(references: Sequence[Reference], name: str, digest: str) -
 
 
 def _name(image: ImageLike, index: int) -> str:
-    return Path(image).name if isinstance(image, (str, os.PathLike)) else f"picture-{index}"
+    if isinstance(image, (str, os.PathLike)):
+        return printable_name(Path(image).name)
+    return f"picture-{index}"
 
 
 def _digest(image: ImageLike, picture: PictureU8) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -143,3 +144,20 @@ def test_large_weights_go_beside_the_graph(tiny_model, tmp_path, monkeypatch) ->
 
 def test_bundles_are_named_by_backbone_size_heads_and_precision(tiny_model) -> None:
     assert bundle_writer.bundle_name(tiny_model) == "tiny-40px-fp32"
+
+
+def test_a_folder_with_something_else_in_it_is_not_replaced(tiny_model, tmp_path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="something else than a bundle"):
+        export_bundle(tiny_model, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_export_that_was_killed_is_no_installed_bundle(tiny_bundle, tmp_path, monkeypatch):
+    from res2clip_runtime.bundle import bundles_directory, installed_bundles
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    shutil.copytree(tiny_bundle.directory, bundles_directory() / ".tiny.a1b2c3")
+    assert installed_bundles() == []
+    shutil.copytree(tiny_bundle.directory, bundles_directory() / "tiny")
+    assert [path.name for path, _ in installed_bundles()] == ["tiny"]

@@ -99,3 +99,11 @@ def test_an_open_clip_name_with_a_local_file_gives_that_models_features(tmp_path
 
     text = TextTower(backbone.text, backbone.text_weights).encode(["a damaged object"])
     assert torch.allclose(text, expected, atol=1e-5)
+
+
+def test_a_tag_trained_with_quick_gelu_points_to_the_model_that_has_it(tmp_path, monkeypatch):
+    assert open_clip.get_pretrained_cfg("ViT-B-32", "laion400m_e32")["quick_gelu"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(ArtefactNotFoundError, match="ViT-B-32-quickgelu:/path/to/file"):
+        res2clip.load_backbone("ViT-B-32:laion400m_e32")

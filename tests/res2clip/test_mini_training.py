@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from res2clip.drawing import Product, draw
 from res2clip.loading import load_backbone
 from res2clip.matching import Matcher, Strategy
-from res2clip.mini.architecture import vision_config
+from res2clip.mini.architecture import WEIGHTS_FILE, vision_config
+from res2clip.mini.curves import read_table
 from res2clip.mini.drawn_products import draw_products, load_products
 from res2clip.mini.episode import patch_labels, photo_episodes
 from res2clip.mini.learner import Learner, whitening_filters
@@ -28,7 +31,7 @@ from res2clip.mini.student import training_features
 from res2clip.mini.training import Sources, start_run, train
 from res2clip.text_residual import text_residual as library_text_residual
 from res2clip.text_tower import TextTower
-from res2clip_runtime.errors import InputError
+from res2clip_runtime.errors import ArtefactNotFoundError, InputError
 
 TINY = TrainingSettings(
     steps=24,
@@ -75,6 +78,7 @@ def test_a_minute_of_training_makes_the_loss_fall(photos: PhotoBank, tmp_path: P
     assert load_backbone(tmp_path / "mini.safetensors").config.native_size_px == 192
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not(
     photos: PhotoBank, tmp_path: Path
 ) -> None:
@@ -207,3 +211,23 @@ def test_vision_sizes_follow_openais_rule() -> None:
     config = vision_config()
     assert config.heads == config.width // 64
     assert config.taps == (2, 4, 6, 8)
+
+
+def test_the_packaged_weights_are_small_finite_and_anonymous() -> None:
+    assert WEIGHTS_FILE.stat().st_size < 16_000_000
+    with safe_open(WEIGHTS_FILE, framework="pt") as opened:
+        about = json.loads(opened.metadata()["res2clip"])
+        assert all(torch.isfinite(opened.get_tensor(name)).all() for name in opened.keys())  # noqa: SIM118 (no mapping)
+    assert about["native_size_px"] == load_backbone("mini").config.image_size_px
+    assert set(about) == {
+        "format_version", "layout", "license", "name", "native_size_px", "quick_gelu", "seed",
+        "steps", "text_heads", "vision_heads",
+    }  # fmt: skip
+
+
+def test_a_step_that_was_done_twice_counts_once_in_the_curves(tmp_path: Path) -> None:
+    table = tmp_path / "losses.csv"
+    table.write_text("step,total\n1,4.0\n2,9.0\n2,3.0\n")
+    np.testing.assert_array_equal(read_table(table)["total"], [4.0, 3.0])
+    with pytest.raises(ArtefactNotFoundError, match="--out"):
+        read_table(tmp_path / "none.csv")

@@ -166,9 +166,23 @@ def test_full_disk_while_teaching_keeps_the_old_recipe(
     assert run_program("teach", "--product", "w", good, *arguments).returncode == 0
     before = path.read_bytes()
     (small_disk / "ballast").write_bytes(b"x" * (os.statvfs(small_disk).f_bavail * 4096 - 4096))
-    done = run_program("teach", "--product", "w", good, *arguments)
+    done = run_program("teach", "--product", "w", good, *arguments, "--force")
     assert_one_clear_line(done, "No space left on device")
     assert path.read_bytes() == before
+
+
+def test_teaching_does_not_replace_a_recipe_unasked(
+    bundle_path: Path, good: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.recipe.safetensors"
+    arguments = ("--bundle", bundle_path, "--out", path)
+    assert run_program("teach", "--product", "w", good, *arguments).returncode == 0
+    before = path.read_bytes()
+    done = run_program("teach", "--product", "v", good, *arguments)
+    assert_one_clear_line(done, "is there already", "--add", "--force")
+    assert path.read_bytes() == before
+    assert run_program("teach", "--product", "v", good, *arguments, "--force").returncode == 0
+    assert path.read_bytes() != before
 
 
 def test_place_that_cannot_be_written(

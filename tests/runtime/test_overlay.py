@@ -152,14 +152,18 @@ def test_only_the_wanted_decisions_are_written(tmp_path: Path, recipe: Recipe) -
         ("a.png", "a.png.jpg"),
         ("scratch/3.png", "scratch/3.png.jpg"),
         ("part.mp4#000012", "part.mp4#000012.jpg"),
-        ("../../etc/passwd", "_/_/etc/passwd.jpg"),
-        ("/etc/passwd", "_/etc/passwd.jpg"),
-        (".hidden", "_hidden.jpg"),
-        ("a:b*c\n.png", "a_b_c_.png.jpg"),
-        ("", "_.jpg"),
+        ("../../etc/passwd", "_/_/etc/passwd-3754d6cb.jpg"),
+        ("/etc/passwd", "_/etc/passwd-74acf318.jpg"),
+        (".hidden", "_hidden-16924190.jpg"),
+        ("a:b*c\n.png", "a_b_c_.png-2cd57d3c.jpg"),
+        ("", "_-e3b0c442.jpg"),
     ],
 )
 def test_picture_stays_inside_its_folder_whatever_the_frame_is_called(
     frame_id: str, name: str
 ) -> None:
     assert picture_name(frame_id) == name
+
+
+def test_frames_whose_names_differ_in_odd_characters_get_two_pictures() -> None:
+    assert picture_name("a!.png") != picture_name("a?.png")

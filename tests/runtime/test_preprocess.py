@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -274,3 +275,20 @@ def test_pil_image_in_memory_is_not_changed() -> None:
     picture = Image.open(buffer)
     load_rgb(picture)
     assert picture.size == (50, 40)
+
+
+def test_tiff_whose_header_lacks_its_size_is_refused(tmp_path: Path) -> None:
+    # Pillow raises TypeError for it: one directory entry, which is not the width.
+    entry = struct.pack("<HHII", 0x0103, 3, 1, 1)
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0))
+    with pytest.raises(InputError, match=r"a\.tif"):
+        load_rgb(path)
+
+
+def test_opened_picture_that_turns_out_truncated_is_refused(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
+    with Image.open(tmp_path / "b.png") as picture, pytest.raises(InputError, match="truncated"):
+        load_rgb(picture)

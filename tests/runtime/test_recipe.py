@@ -79,6 +79,8 @@ def test_metadata_is_the_golden_text(tmp_path: Path) -> None:
     assert len(png) == 2
     for name in png:  # Pillow's encoder is not ours to pin
         metadata["tensors"][name] = "0" * 64
+    assert len(metadata["sha256"]) == 64  # follows from the rest, Pillow's bytes included
+    metadata["sha256"] = "0" * 64
     assert canonical_json(metadata) == GOLDEN.read_text(encoding="utf-8").strip()
 
 

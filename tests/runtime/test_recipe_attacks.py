@@ -43,6 +43,9 @@ def forge(path: Path, change: Callable[[Tensors, Metadata], None], *, hashes: bo
     change(tensors, metadata)
     if hashes:
         metadata["tensors"] = {name: sha256_hex(v.tobytes()) for name, v in tensors.items()}
+    if "sha256" in metadata:
+        rest = {key: value for key, value in metadata.items() if key != "sha256"}
+        metadata["sha256"] = sha256_hex(canonical_json(rest).encode())
     save_file(tensors, path, {"res2clip.recipe": canonical_json(metadata)})
 
 
@@ -265,3 +268,15 @@ def test_reference_picture_that_is_no_png_is_refused_when_drawn(path: Path) -> N
     forge(path, lambda tensors, _: tensors.update({"reference/0": junk}))
     with pytest.raises(ArtefactError, match="is damaged"):
         draw_contact_sheet(Recipe.load(path))
+
+
+def test_a_threshold_edited_in_the_file_is_noticed(path: Path) -> None:
+    metadata = json.loads(read_header(path)["__metadata__"]["res2clip.recipe"])
+    (threshold,) = metadata["thresholds"].values()
+    old, new = str(threshold["score"]), str(threshold["score"] + 10)
+    data = path.read_bytes()
+    # The header's length stays: the digits that are too many are taken from the end.
+    assert old.encode() in data
+    path.write_bytes(data.replace(old.encode(), new[: len(old)].ljust(len(old), "0").encode()))
+    with pytest.raises(HashMismatchError, match="thresholds"):
+        Recipe.load(path)

@@ -19,6 +19,7 @@ from res2clip_runtime.recipe import Recipe, Threshold
 from res2clip_runtime.run import run
 from res2clip_runtime.sources import Frame, open_source
 from res2clip_runtime.stages import Features
+from res2clip_runtime.teaching import teach
 from res2clip_runtime.threshold_choice import with_given_thresholds
 from res2clip_runtime.verdict import Decision, Verdict
 
@@ -156,3 +157,23 @@ def test_array_frames_go_the_same_way_as_files(model: NumpyModel, recipe: Recipe
     (verdict,) = run(model, recipe, frames)
     assert (verdict.frame_id, verdict.captured_at) == ("camera0#000000", "now")
     assert verdict.decision is Decision.OK
+
+
+def test_a_defect_of_ours_on_one_picture_is_an_error_and_the_run_goes_on(tmp_path: Path) -> None:
+    class Flawed(NumpyModel):
+        calls = 0
+
+        def match(self, *arguments):
+            self.calls += 1
+            if self.calls == 1:
+                raise IndexError("a defect")
+            return super().match(*arguments)
+
+    paths = sorted(save_parts(tmp_path, 3).glob("*.png"))
+    recipe = with_given_thresholds(
+        teach(NumpyModel(), paths[:1], product="p").recipe, NumpyModel().spec, score=9.0, pixel=None
+    )
+    with open_source(str(tmp_path)) as source:
+        verdicts = list(run(Flawed(), recipe, source))
+    assert [v.decision for v in verdicts] == [Decision.ERROR, Decision.OK, Decision.OK]
+    assert verdicts[0].reason == "a defect"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,25 @@ def test_cameras_are_listed_with_their_names(tmp_path: Path) -> None:
     ]
     assert describe_devices(devices) == "cameras that exist: 2 (Front), 10 (Rear, no permission)"
     assert "no camera is connected" in describe_devices(())
+
+
+def test_a_name_that_is_no_utf8_becomes_text(tmp_path: Path) -> None:
+    from PIL import Image
+
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/p\xff.png")
+    Image.new("RGB", (40, 40)).save(odd)
+    with open_source(str(tmp_path)) as source:
+        (frame,) = source
+    assert frame.frame_id == "p\\xff.png"
+    frame.frame_id.encode()
+
+
+def test_results_inside_the_source_are_not_inspected(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in ("a.png", "pictures/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
+    for place in (str(tmp_path), f"{tmp_path}/**/*.png"):
+        with open_source(place, exclude=[tmp_path / "pictures"]) as source:
+            assert [frame.frame_id for frame in source] == ["a.png"]

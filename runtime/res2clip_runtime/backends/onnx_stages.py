@@ -98,10 +98,17 @@ def open_session(
     forbid_telemetry()
     try:
         import onnxruntime
-    except ImportError as err:
+    except ModuleNotFoundError as err:
         raise MissingExtraError(
             "onnxruntime", extra="gpu" if cuda else "cpu", purpose="inspecting with ONNX Runtime"
         ) from err
+    except ImportError as err:
+        raise BackendError(f"ONNX Runtime cannot be imported: {err}; install it again") from err
+    if not hasattr(onnxruntime, "get_available_providers"):
+        raise BackendError(
+            "ONNX Runtime's files are incomplete, as after removing one of onnxruntime and "
+            "onnxruntime-gpu; remove both, then: pip install 'res2clip[cpu]' or 'res2clip[gpu]'"
+        )
     wanted = _CUDA if cuda else _CPU
     if wanted not in onnxruntime.get_available_providers():
         raise BackendError(
@@ -115,7 +122,9 @@ def open_session(
     if threads:
         options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=[wanted])
+        # TF32 would shift scores while the threshold, made in fp32, stays valid.
+        chosen = (_CUDA, {"use_tf32": "0"}) if cuda else _CPU
+        session = onnxruntime.InferenceSession(path, options, providers=[chosen])
     except Exception as err:  # ONNX Runtime's errors share no public base class
         raise BackendError(f"ONNX Runtime cannot open {path}: {err}") from err
     if session.get_providers()[0] != wanted:

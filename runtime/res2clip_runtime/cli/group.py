@@ -32,6 +32,9 @@ class CommandGroup(TyperGroup):
         except Res2ClipError as err:
             typer.echo(f"error: {message_of(err)}", err=True)
             raise typer.Exit(1) from err
+        except OSError as err:  # a path that cannot even be asked about
+            typer.echo(f"error: {err.filename or 'a file'}: {err.strerror or err}", err=True)
+            raise typer.Exit(1) from err
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that ``args`` name; explain what a file name here means."""

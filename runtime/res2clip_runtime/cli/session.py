@@ -139,7 +139,10 @@ def _print_summary(request: RunRequest, recipe: Recipe, tally: Tally, *, stopped
 def _open_source(request: RunRequest) -> Source:
     if request.camera is not None:
         return open_camera(request.camera)
-    return open_source(str(request.source), exclude=[request.out] if request.out else [])
+    return open_source(
+        str(request.source),
+        exclude=[request.out, _pictures_path(request.out)] if request.out else [],
+    )
 
 
 def _sinks(request: RunRequest) -> list[Sink]:

@@ -14,6 +14,7 @@ from res2clip_runtime.cli.bundle_choice import choose_bundle
 from res2clip_runtime.cli.group import warn
 from res2clip_runtime.cli.progress import teaching_progress
 from res2clip_runtime.cli.recipe_text import taught_text
+from res2clip_runtime.errors import InputError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.sources.picture_paths import find_pictures
@@ -38,6 +39,8 @@ class TeachRequest:
     """``--remove``: names of references to drop."""
     out: Path | None
     """``--out``; None takes the recipe that is changed, or ``<product>.recipe.safetensors``."""
+    force: bool = False
+    """``--force``: replace a recipe that is there already."""
 
     def __post_init__(self) -> None:
         """Refuse combinations that mean nothing (exit code 2)."""
@@ -82,6 +85,9 @@ def teach(
         list[str] | None,
         typer.Option(metavar="NAME", help="With --add: drop this good picture (repeatable)."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a recipe that is there already.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The recipe's data as JSON.")] = False,
 ) -> None:
     """Teach a product from a handful of good pictures.
@@ -105,6 +111,7 @@ def teach(
         change=add,
         remove=tuple(remove or ()),
         out=out,
+        force=force,
     )
     encoder_id = Recipe.load(add).encoder_id if add else None
     with Inspector(choose_bundle(bundle, encoder_id=encoder_id), backend=backend) as inspector:
@@ -125,6 +132,7 @@ def run_teach(stages: Stages, request: TeachRequest, *, as_json: bool, program: 
         EncoderMismatchError: the recipe to change belongs to another encoder.
         OutputError: the recipe cannot be written; an older one stays as it was.
     """
+    _refuse_overwriting(request)
     taught = _teach(stages, request)
     taught.recipe.save(request.path)
     for doubt in taught.doubts:
@@ -142,6 +150,14 @@ def default_recipe_path(product: str) -> Path:
     """Return the file that the recipe of ``product`` is saved in, in the current folder."""
     name = re.sub(r"[^\w.-]+", "_", product.strip()).strip("._") or "product"
     return Path(f"{name}.recipe.safetensors")
+
+
+def _refuse_overwriting(request: TeachRequest) -> None:
+    if request.path.exists() and request.path != request.change and not request.force:
+        raise InputError(
+            f"{request.path} is there already; add pictures to it with --add {request.path}, "
+            "replace it with --force, or write elsewhere with --out"
+        )
 
 
 def _teach(stages: Stages, request: TeachRequest) -> Taught:

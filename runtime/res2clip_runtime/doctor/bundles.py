@@ -13,7 +13,7 @@ __all__ = ["check_bundles"]
 
 def check_bundles() -> list[Check]:
     """Return every installed bundle, each file compared with its hash."""
-    folders = sorted(path.parent for path in bundles_directory().glob("*/manifest.json"))
+    folders = sorted(path.parent for path in bundles_directory().glob("[!.]*/manifest.json"))
     if folders:
         return [_check_bundle(folder) for folder in folders]
     return [

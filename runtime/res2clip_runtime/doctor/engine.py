@@ -35,6 +35,16 @@ def check_engine() -> list[Check]:
                 remedy="pip install 'res2clip[cpu]', or 'res2clip[gpu]' for CUDA",
             )
         ]
+    if not hasattr(onnxruntime, "get_available_providers"):
+        return [
+            Check(
+                name="onnxruntime",
+                status=Status.MISSING,
+                detail="its files are incomplete, as after removing one of two of its wheels",
+                remedy="pip uninstall -y onnxruntime onnxruntime-gpu && "
+                "pip install 'res2clip[cpu]'",
+            )
+        ]
     installed = [name for name in _DISTRIBUTIONS if _is_installed(name)]
     found = find_conflict(installed) or Check(
         name="onnxruntime",

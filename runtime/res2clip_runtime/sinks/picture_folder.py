@@ -11,6 +11,7 @@ from PIL import Image
 
 from res2clip_runtime.overlay import draw_verdict
 from res2clip_runtime.preprocess import PictureU8
+from res2clip_runtime.spec import sha256_hex
 from res2clip_runtime.storage import write_atomically
 from res2clip_runtime.verdict import Decision, Verdict
 
@@ -52,4 +53,8 @@ def picture_name(frame_id: str) -> str:
     """
     parts = [re.sub(r"[^\w.#+=@ -]", "_", part) for part in frame_id.split("/")]
     # A leading dot would hide the file or climb out of the folder.
-    return "/".join(re.sub(r"^\.+", "_", part) or "_" for part in parts) + ".jpg"
+    name = "/".join(re.sub(r"^\.+", "_", part) or "_" for part in parts)
+    if name == frame_id:
+        return f"{name}.jpg"
+    # Two frames may have become one name: a piece of the hash keeps them apart.
+    return f"{name}-{sha256_hex(frame_id.encode())[:8]}.jpg"

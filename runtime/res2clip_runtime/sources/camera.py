@@ -61,6 +61,8 @@ class Camera(Source):
     def __iter__(self) -> Iterator[Frame]:
         """Yield the pictures; see :class:`Source`."""
         index = 0
+        # The start makes frame ids unique, so that a later run replaces no picture of this one.
+        start = utc_now()[:19].replace(":", "").replace("-", "")
         while True:
             # read() answers False at once when the camera is gone, so there is no waiting here.
             good, bgr = self._capture.read()
@@ -71,7 +73,7 @@ class Camera(Source):
                     "check its cable and power"
                 )
             rgb = np.ascontiguousarray(bgr[:, :, ::-1])
-            name = f"camera{self._index}#{index:06d}"
+            name = f"camera{self._index}-{start}#{index:06d}"
             yield Frame(frame_id=name, image=rgb, captured_at=captured_at)
             index += 1
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactNotFoundError, SourceError
+from res2clip_runtime.storage import printable_name
 
 __all__ = [
     "PICTURE_SUFFIXES",
@@ -42,7 +43,7 @@ class PicturePaths:
 
     def name_of(self, path: Path) -> str:
         """Return the path relative to ``root``, with forward slashes."""
-        return path.relative_to(self.root).as_posix()
+        return printable_name(path.relative_to(self.root).as_posix())
 
 
 def is_pattern(place: str) -> bool:
@@ -75,7 +76,14 @@ def find_pictures(
     if not is_pattern(place):
         raise ArtefactNotFoundError(f"there is nothing at {place}; check the path")
     matches = (Path(match) for match in glob.iglob(place, recursive=True))  # noqa: PTH207 (absolute patterns)
-    found = tuple(sorted(p for p in matches if _is_picture(p.name) and p.is_file()))
+    left_out = {folder.resolve() for folder in exclude}
+    found = tuple(
+        sorted(
+            p
+            for p in matches
+            if _is_picture(p.name) and p.is_file() and not left_out & set(p.resolve().parents)
+        )
+    )
     if not found:
         raise SourceError(f"no picture matches {place}; {_KNOWN_ENDINGS}")
     return PicturePaths(_fixed_part(path), found)
@@ -96,7 +104,7 @@ def _in_folder(folder: Path, *, subfolders: bool, exclude: Sequence[Path]) -> tu
 def _walk(folder: Path, exclude: Sequence[Path]) -> list[Path]:
     left_out = {path.resolve() for path in exclude}
     found = []
-    for directory, subfolders, names in os.walk(folder):
+    for directory, subfolders, names in os.walk(folder, onerror=_refuse_unreadable):
         here = Path(directory)
         subfolders[:] = [
             name
@@ -105,6 +113,10 @@ def _walk(folder: Path, exclude: Sequence[Path]) -> list[Path]:
         ]
         found += [here / name for name in names if _is_picture(name)]
     return sorted(found)
+
+
+def _refuse_unreadable(err: OSError) -> None:
+    raise SourceError(f"the folder {err.filename} cannot be read: {err.strerror}") from err
 
 
 def _is_picture(name: str) -> bool:
