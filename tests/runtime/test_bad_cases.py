@@ -277,3 +277,8 @@ def test_reader_that_goes_away_is_no_traceback(bundle_path: Path, taught: Path, 
     process.stderr.close()
     assert process.wait(timeout=30) == 1
     assert "Traceback" not in stderr
+
+
+def test_path_that_is_too_long_is_one_clear_line(bundle_path: Path, taught: Path) -> None:
+    done = run_program("--source", "x" * 400, "--recipe", taught, "--bundle", bundle_path)
+    assert_one_clear_line(done, "too long")

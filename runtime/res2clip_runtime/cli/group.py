@@ -32,6 +32,8 @@ class CommandGroup(TyperGroup):
         except Res2ClipError as err:
             typer.echo(f"error: {message_of(err)}", err=True)
             raise typer.Exit(1) from err
+        except BrokenPipeError:
+            raise  # typer ends quietly when the reader of a pipe has gone
         except OSError as err:  # a path that cannot even be asked about
             typer.echo(f"error: {err.filename or 'a file'}: {err.strerror or err}", err=True)
             raise typer.Exit(1) from err
