@@ -4,10 +4,10 @@
     python benchmarks/bench_mini.py --data DIR --shots 4 --sizes 192 256 --no-baselines
     python benchmarks/bench_mini.py --data DIR --shots 4 --text      # text map alone, R_t or random
 
-DIR holds categories in MVTec AD's layout at any depth.  Every detector sees the same pictures and
-the same draws of references; features are computed once per picture.  At most ``--limit`` good and
-``--limit`` defective test pictures per category are used, the latter spread over all defect kinds.
-All maps are compared with the masks at 256 x 256 pixels.
+DIR holds categories in MVTec AD's layout, or folders of such.  Every detector sees the same
+pictures and the same draws of references; features are computed once per picture.  At most
+``--limit`` good and ``--limit`` defective test pictures per category are used, the latter spread
+over all defect kinds.  All maps are compared with the masks at 256 x 256 pixels.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from mini_baselines import CnnNearestNeighbour, CrudeBaseline, Detector
-from PIL import Image
 
 import res2clip
+from res2clip import datasets
+from res2clip.datasets import load_mask
 from res2clip.metrics import Metrics, mean_metrics, measure
 from res2clip_runtime.preprocess import to_square
-from res2clip_runtime.score import score
-from res2clip_runtime.stages import Features, grid_rho
+from res2clip_runtime.stages import Features, grid_rho, mean_direction
+from res2clip_runtime.teaching import score_against
 
 FloatArray = npt.NDArray[np.float32]
 MASK_PX = 256
@@ -65,13 +66,14 @@ class Mini:
     def inspect(
         self, features: Features, references: Sequence[Features]
     ) -> tuple[float, FloatArray]:
-        bank = np.concatenate([r.patches[0] for r in references], axis=1)  # (T, N, D)
-        rho = np.tile(self._rho, len(references))
-        mean = np.concatenate([r.image for r in references]).mean(0)
-        mean = mean / np.linalg.norm(mean)
-        residual = self.model.match(features.patches, bank, rho)
-        maps = self.model.heads(features.patches[:, -1], residual, features.image, mean)
-        scored = score(maps.maps[0], maps.scores[0], self.model.spec)
+        scored = score_against(
+            self.model,
+            features.patches[0],
+            features.image[0],
+            bank=np.concatenate([r.patches[0] for r in references], axis=1),  # (T, N, D)
+            bank_rho=np.tile(self._rho, len(references)),
+            bank_global_mean=mean_direction(np.concatenate([r.image for r in references])),
+        )
         return scored.image_score, scored.anomaly_map
 
 
@@ -96,35 +98,19 @@ class TextMap(Mini):
         return float(cosines.max()), cosines.reshape(side, side)
 
 
-def find_categories(root: Path, limit: int) -> list[Category]:
-    """Return the categories under ``root``; raises SystemExit if there are none."""
-    folders = sorted({p.parent.parent for p in root.rglob("train/good")})
-    if not folders:
-        raise SystemExit(f"no */train/good under {root} (--data)")
-    return [_category(folder, limit) for folder in folders]
-
-
-def _category(folder: Path, limit: int) -> Category:
-    good = sorted((folder / "test" / "good").glob("*"))[:limit]
-    bad = sorted(f for f in (folder / "test").glob("*/*") if f.parent.name != "good")
+def _picked(found: datasets.Category, limit: int) -> Category:
+    good = [sample for sample in found.test if not sample.defective][:limit]
+    bad = [sample for sample in found.test if sample.defective]
     chosen = np.linspace(0, len(bad) - 1, min(limit, len(bad))).astype(int)
-    bad = [bad[i] for i in chosen]
-    masks = [np.zeros((MASK_PX, MASK_PX), bool)] * len(good) + [_mask(folder, f) for f in bad]
+    tests = [*good, *(bad[i] for i in chosen)]
+    none = np.zeros((MASK_PX, MASK_PX), bool)
     return Category(
-        folder.name,
-        tuple(sorted((folder / "train" / "good").glob("*"))),
-        (*good, *bad),
-        np.array([0] * len(good) + [1] * len(bad)),
-        np.stack(masks),
+        found.name,
+        found.train_good,
+        tuple(sample.path for sample in tests),
+        np.array([int(sample.defective) for sample in tests]),
+        np.stack([load_mask(s.mask, MASK_PX) if s.mask else none for s in tests]),
     )
-
-
-def _mask(folder: Path, file: Path) -> npt.NDArray[np.bool_]:
-    path = folder / "ground_truth" / file.parent.name / f"{file.stem}_mask.png"
-    with Image.open(path) as opened:
-        return (
-            np.asarray(opened.convert("L").resize((MASK_PX, MASK_PX), Image.Resampling.NEAREST)) > 0
-        )
 
 
 def _draws(category: Category, shots: int, draws: int) -> list[list[Path]]:
@@ -208,7 +194,7 @@ def _detectors(options: argparse.Namespace) -> list[Detector]:
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    categories = find_categories(options.data, options.limit)
+    categories = [_picked(c, options.limit) for c in datasets.find_categories(options.data)]
     if options.only:
         categories = [c for c in categories if c.name in options.only]
     detectors = _detectors(options)

@@ -60,9 +60,12 @@ def load_open_clip(source: str) -> OpenClipWeights:
             "open_clip_torch", extra="train", purpose="loading a backbone by name"
         ) from err
     config = _plain_config(open_clip, name)
-    _check_tag(open_clip, name, tag)
-    facts = {} if Path(tag).is_file() else open_clip.get_pretrained_cfg(name, tag) or {}
-    tensors = read_tensors(Path(tag)) if Path(tag).is_file() else _download(open_clip, name, tag)
+    facts: dict[str, Any] = {}
+    if Path(tag).is_file():
+        tensors = read_tensors(Path(tag))
+    else:
+        facts = _tag_facts(open_clip, name, tag)
+        tensors = _download(open_clip, name, tag, facts)
     vision = config["vision_cfg"]
     sizes = dataclasses.replace(
         clip_sizes(tensors),
@@ -74,11 +77,11 @@ def load_open_clip(source: str) -> OpenClipWeights:
     return OpenClipWeights(name=name, tag=tag, tensors=tensors, sizes=sizes, quick_gelu=quick_gelu)
 
 
-def _download(open_clip: Any, name: str, tag: str) -> dict[str, Tensor]:
+def _download(open_clip: Any, name: str, tag: str, facts: dict[str, Any]) -> dict[str, Tensor]:
     try:
         model = open_clip.create_model(name, pretrained=tag, precision="fp32", device="cpu")
     except Exception as err:  # whatever the download or the hub's client raises
-        raise ArtefactNotFoundError(_how_to_get(open_clip, name, tag, err)) from err
+        raise ArtefactNotFoundError(_how_to_get(open_clip, name, tag, facts, err)) from err
     state = model.state_dict()
     return {key: value.detach() for key, value in state.items() if key != "attn_mask"}
 
@@ -103,31 +106,28 @@ def _plain_config(open_clip: Any, name: str) -> dict[str, Any]:
     return config
 
 
-def _check_tag(open_clip: Any, name: str, tag: str) -> None:
-    if Path(tag).is_file():
-        return
+def _tag_facts(open_clip: Any, name: str, tag: str) -> dict[str, Any]:
+    """Return what open_clip knows of the weights; refuse what cannot be used."""
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag not in tags:
         raise InputError(f"'{name}' has no weights '{tag}'; open_clip lists: {', '.join(tags)}")
-    facts = open_clip.get_pretrained_cfg(name, tag) or {}
+    facts: dict[str, Any] = open_clip.get_pretrained_cfg(name, tag) or {}
     mean, std = tuple(facts.get("mean") or CLIP_MEAN), tuple(facts.get("std") or CLIP_STD)
     if mean != CLIP_MEAN or std != CLIP_STD:
         raise ArtefactError(
             f"'{name}:{tag}' was trained with other colour statistics than CLIP's; not supported"
         )
+    return facts
 
 
-def _how_to_get(open_clip: Any, name: str, tag: str, err: Exception) -> str:
-    facts = open_clip.get_pretrained_cfg(name, tag) or {}
+def _how_to_get(open_clip: Any, name: str, tag: str, facts: dict[str, Any], err: Exception) -> str:
     where = facts.get("url") or f"https://huggingface.co/{str(facts.get('hf_hub', '')).strip('/')}"
-    quick = facts.get("quick_gelu") and not (open_clip.get_model_config(name) or {}).get(
-        "quick_gelu"
-    )
-    local = (
-        "/path/to/file"
-        if tag == _DEFAULT_TAG
-        else f"{name}{'-quickgelu' * bool(quick)}:/path/to/file"
-    )
+    if tag == _DEFAULT_TAG:
+        local = "/path/to/file"
+    elif facts.get("quick_gelu") and not open_clip.get_model_config(name).get("quick_gelu"):
+        local = f"{name}-quickgelu:/path/to/file"
+    else:
+        local = f"{name}:/path/to/file"
     return (
         f"the weights {name}:{tag} are not on this machine and could not be downloaded "
         f"({type(err).__name__}). On a machine with internet, download {where} , copy the file "

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
-
 from res2clip.model import Res2CLIP
 from res2clip_export.parity import ParityReport, compare_models
 from res2clip_export.stages import export_stages
@@ -23,8 +21,7 @@ from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.manifest import FileEntry, Manifest, StageEntry, preprocessing_of
 from res2clip_runtime.preprocess import ImageLike, PictureU8, to_square
-from res2clip_runtime.spec import sha256_hex
-from res2clip_runtime.storage import output_error
+from res2clip_runtime.storage import file_sha256, output_error
 
 __all__ = ["bundle_name", "export_bundle"]
 
@@ -181,8 +178,7 @@ def _check_target(target: Path) -> None:
 
 
 def _file_entry(path: Path) -> FileEntry:
-    data = np.memmap(path, dtype=np.uint8, mode="r")
-    return FileEntry(sha256=sha256_hex(data.data), bytes=data.size)
+    return FileEntry(sha256=file_sha256(path), bytes=path.stat().st_size)
 
 
 def _replace(workspace: Path, target: Path) -> None:

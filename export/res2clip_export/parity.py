@@ -13,7 +13,7 @@ from res2clip_runtime.errors import ParityError
 from res2clip_runtime.inspection import inspect
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.recipe import Recipe
-from res2clip_runtime.stages import FloatArray, Stages, grid_rho
+from res2clip_runtime.stages import FloatArray, Stages, grid_rho, mean_direction
 from res2clip_runtime.teaching import teach
 
 __all__ = ["TOLERANCES", "Comparison", "ParityReport", "compare_models"]
@@ -158,8 +158,7 @@ def _compare_stages(
         compare(
             "match", f"residual ({shots} shot)", residual, exported.match(want.patches, bank, rho)
         )
-    mean = want.image[1:].mean(axis=0)
-    inputs = (want.patches[:, -1], residual, want.image, mean / np.linalg.norm(mean))
+    inputs = (want.patches[:, -1], residual, want.image, mean_direction(want.image[1:]))
     want_maps, got_maps = reference.heads(*inputs), exported.heads(*inputs)
     compare("heads", "maps", want_maps.maps, got_maps.maps)
     compare("heads", "scores", want_maps.scores, got_maps.scores)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from res2clip.cli.model_options import (
     BackboneOption,
     HeadsOption,
@@ -15,37 +10,31 @@ from res2clip.cli.model_options import (
     load_model,
 )
 from res2clip_runtime.cli.teach import TeachRequest, run_teach
+from res2clip_runtime.cli.teach_options import (
+    AddOption,
+    ForceOption,
+    JsonOption,
+    OutOption,
+    PicturesArgument,
+    ProductOption,
+    RemoveOption,
+)
 
 __all__ = ["teach"]
 
 
 def teach(
-    pictures: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PICTURES...", help="Good pictures: files, folders or patterns."),
-    ] = None,
-    product: Annotated[
-        str | None, typer.Option(help="Name of the product, for a new recipe.")
-    ] = None,
+    pictures: PicturesArgument = None,
+    product: ProductOption = None,
     backbone: BackboneOption = "mini",
     image_size: ImageSizeOption = None,
     heads: HeadsOption = None,
     match: MatchOption = "sparse_radial_knn",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Recipe to write; default NAME.recipe.safetensors."),
-    ] = None,
-    add: Annotated[
-        Path | None, typer.Option(metavar="RECIPE", help="Change this recipe instead of a new one.")
-    ] = None,
-    remove: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="With --add: drop this good picture (repeatable)."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a recipe that is there already.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The recipe's data as JSON.")] = False,
+    out: OutOption = None,
+    add: AddOption = None,
+    remove: RemoveOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Teach a product from a handful of good pictures.
 

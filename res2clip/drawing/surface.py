@@ -58,18 +58,6 @@ def blank(
     )
 
 
-def layered(below: Surface, above: Surface, where: Field) -> Surface:
-    """`above` laid on `below` where the (H, W) weight is 1; heights and cover are not touched."""
-    return replace(
-        below,
-        colour=mix(below.colour, above.colour, where[..., None]),
-        metal=mix(below.metal, above.metal, where),
-        rough=mix(below.rough, above.rough, where),
-        streak=mix(below.streak, above.streak, where),
-        grain=np.where(where > 0.5, above.grain, below.grain),
-    )
-
-
 def painted(
     surface: Surface,
     where: Field,

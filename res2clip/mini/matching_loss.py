@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Calibration", "episode_residuals", "image_scores", "radial_positions", "residual_loss"]
+from res2clip.matching import GAMMA
 
-_GAMMA = 0.01  # method.md, section 4
+__all__ = ["Calibration", "episode_residuals", "image_scores", "residual_loss"]
+
 _TOP = 0.01  # section 7: the highest 1 %
 _TAU_STEPS = 7  # enough for one or two references; inspection iterates to the end
 
@@ -30,12 +31,6 @@ class Calibration(nn.Module):
     def forward(self, scores: Tensor) -> Tensor:
         """Return (..., maps, P) logits of (..., maps, P) scores."""
         return self.log_slope.exp()[:, None] * (scores - self.middle[:, None])
-
-
-def radial_positions(grid: int) -> Tensor:
-    """Return (P,) distances of patches from the centre of a grid, in patches."""
-    axis = torch.arange(grid, dtype=torch.float32) - (grid - 1) / 2
-    return torch.hypot(axis[:, None], axis[None, :]).flatten()
 
 
 def sparsemax(z: Tensor) -> Tensor:
@@ -75,7 +70,7 @@ def episode_residuals(patches: Tensor, rho: Tensor, chosen: Tensor | None = None
 def _residual(query: Tensor, query_rho: Tensor, bank: Tensor, bank_rho: Tensor) -> Tensor:
     # Under autocast both products are bfloat16; the projection onto the simplex stays float32.
     similarity = (query @ bank.transpose(-1, -2)).float()
-    weights = sparsemax(similarity - _GAMMA * (query_rho[:, None] - bank_rho[None]).abs())
+    weights = sparsemax(similarity - GAMMA * (query_rho[:, None] - bank_rho[None]).abs())
     return query - F.normalize((weights @ bank).float(), dim=-1)
 
 

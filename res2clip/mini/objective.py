@@ -12,7 +12,6 @@ from res2clip.mini.matching_loss import (
     balanced_logistic,
     episode_residuals,
     image_scores,
-    radial_positions,
     residual_loss,
 )
 from res2clip.mini.prompts import Prompts, text_residual, tokenize
@@ -21,6 +20,7 @@ from res2clip.mini.student import training_features
 from res2clip.mini.teacher import Teacher
 from res2clip.mini.text_loss import caption_loss, patch_text_loss, ranking_loss
 from res2clip_runtime.spec import CLIP_MEAN, CLIP_STD
+from res2clip_runtime.stages import grid_rho
 
 __all__ = ["normalised", "step_losses", "view_labels"]
 
@@ -61,7 +61,7 @@ def step_losses(
     direction = text_residual(learner.text, prompts)
     chosen = torch.randperm(grid * grid, generator=rng)[: grid * grid // 2]  # half as costly
     with torch.autocast("cpu", torch.bfloat16):
-        residuals = episode_residuals(patches, radial_positions(grid), chosen)
+        residuals = episode_residuals(patches, torch.from_numpy(grid_rho(grid)), chosen)
     matched, flawed, clean = patches[..., chosen, :], flawed[..., chosen], clean[..., chosen]
     fused, scores = image_scores(residuals, matched, image, direction)
     # One good view and the flawed one are enough for the teacher; the third is much like the first.

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from res2clip.mini.episode import VIEWS, Episodes
 from res2clip.mini.learner import Learner
-from res2clip.mini.matching_loss import episode_residuals, image_scores, radial_positions
+from res2clip.mini.matching_loss import episode_residuals, image_scores
 from res2clip.mini.objective import normalised, view_labels
 from res2clip.mini.prompts import Prompts, text_residual
 from res2clip.mini.student import training_features
+from res2clip_runtime.stages import grid_rho
 
 __all__ = ["ValidationFigures", "validate"]
 
@@ -41,7 +42,7 @@ def validate(learner: Learner, episodes: Episodes, prompts: Prompts) -> Validati
     patches = torch.stack([p.patches for p in parts])  # (E, 3, T, P, D)
     image = torch.stack([p.image for p in parts])
     direction = text_residual(learner.text, prompts)
-    residuals = episode_residuals(patches, radial_positions(grid))
+    residuals = episode_residuals(patches, torch.from_numpy(grid_rho(grid)))
     fused, scores = image_scores(residuals, patches, image, direction)
     flawed, clean = view_labels(episodes, patch_px)
     maps = (residuals.norm(dim=-1).mean(2), fused, patches[:, :, -1] @ direction)

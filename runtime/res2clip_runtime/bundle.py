@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, HashMismatchError
 from res2clip_runtime.manifest import Manifest
-from res2clip_runtime.storage import data_directory
+from res2clip_runtime.storage import data_directory, file_sha256
 
-__all__ = ["Bundle", "bundles_directory", "find_bundle", "installed_bundles"]
+__all__ = ["Bundle", "bundle_folders", "bundles_directory", "find_bundle", "installed_bundles"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class Bundle:
             path = directory / name
             if not path.is_file():
                 raise ArtefactNotFoundError(f"{path} is missing; export the bundle again")
-            if path.stat().st_size != entry.bytes or _sha256_of(path) != entry.sha256:
+            if path.stat().st_size != entry.bytes or file_sha256(path) != entry.sha256:
                 raise HashMismatchError(
                     f"{path} is not the file that was exported (sha256 differs); "
                     "copy the bundle again, or export it again"
@@ -56,6 +55,11 @@ class Bundle:
 def bundles_directory() -> Path:
     """Return where ``res2clip export`` installs bundles by default."""
     return data_directory() / "bundles"
+
+
+def bundle_folders() -> list[Path]:
+    """Return the folders of installed bundles, sorted; a hidden one is an export at work."""
+    return sorted(path.parent for path in bundles_directory().glob("[!.]*/manifest.json"))
 
 
 def find_bundle(encoder_id: str) -> Bundle:
@@ -76,11 +80,11 @@ def find_bundle(encoder_id: str) -> Bundle:
 def installed_bundles() -> list[tuple[Path, Manifest]]:
     """Return the installed bundles; one that cannot be read is logged and left out."""
     found = []
-    for path in sorted(bundles_directory().glob("[!.]*/manifest.json")):
+    for folder in bundle_folders():
         try:
-            found.append((path.parent, _read_manifest(path.parent)))
+            found.append((folder, _read_manifest(folder)))
         except (ArtefactError, ArtefactNotFoundError) as err:
-            logger.warning("ignored the bundle %s: %s", path.parent, err)
+            logger.warning("ignored the bundle %s: %s", folder, err)
     return found
 
 
@@ -98,11 +102,3 @@ def _read_manifest(directory: Path) -> Manifest:
         return Manifest.from_json(text)
     except ArtefactError as err:
         raise type(err)(f"{directory}: {err}") from err
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

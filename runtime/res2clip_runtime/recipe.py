@@ -26,7 +26,7 @@ from res2clip_runtime.errors import (
     HashMismatchError,
 )
 from res2clip_runtime.spec import canonical_json, sha256_hex
-from res2clip_runtime.stages import FloatArray
+from res2clip_runtime.stages import FloatArray, mean_direction
 from res2clip_runtime.storage import write_atomically
 
 __all__ = ["FORMAT_VERSION", "Recipe", "Reference", "Threshold", "history_entry"]
@@ -118,8 +118,7 @@ class Recipe:
     @property
     def bank_global_mean(self) -> FloatArray:
         """g_ref: (D,) normalised mean of the references' global features (section 7)."""
-        mean = self.bank_global.mean(axis=0)
-        return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+        return mean_direction(self.bank_global)
 
     def rows_of(self, index: int) -> slice:
         """Return the bank rows of reference ``index``."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.spec import MethodSpec
 
-__all__ = ["BranchMaps", "Features", "FloatArray", "Stages", "grid_rho"]
+__all__ = ["BranchMaps", "Features", "FloatArray", "Stages", "grid_rho", "mean_direction"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
@@ -71,3 +71,9 @@ def grid_rho(grid: int) -> FloatArray:
     """Return (G*G,): distance of every patch from the grid's centre, in patches (section 4)."""
     offset = np.arange(grid) - (grid - 1) / 2
     return np.hypot(offset[:, None], offset[None, :]).reshape(-1).astype(np.float32)
+
+
+def mean_direction(features: FloatArray) -> FloatArray:
+    """Return g_ref: the (D,) normalised mean of (k, D) global features (section 7)."""
+    mean = features.mean(axis=0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)

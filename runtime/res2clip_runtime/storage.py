@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 from res2clip_runtime.errors import OutputError
 
-__all__ = ["data_directory", "output_error", "printable_name", "write_atomically"]
+__all__ = ["data_directory", "file_sha256", "output_error", "printable_name", "write_atomically"]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -48,6 +49,15 @@ def output_error(path: Path, err: OSError) -> OutputError:
         errno.EACCES: "no permission; choose another place",
     }.get(err.errno or 0, "choose another place")
     return OutputError(err.errno, f"cannot write {path}: {os.strerror(err.errno or 0)}; {remedy}")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file as 64 hexadecimal digits, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def data_directory() -> Path:

@@ -24,7 +24,7 @@ from res2clip_runtime.quality import (
 from res2clip_runtime.recipe import Recipe, Reference, Threshold, history_entry
 from res2clip_runtime.score import Scored, score
 from res2clip_runtime.spec import sha256_hex
-from res2clip_runtime.stages import FloatArray, Stages, grid_rho
+from res2clip_runtime.stages import FloatArray, Stages, grid_rho, mean_direction
 from res2clip_runtime.storage import printable_name
 
 __all__ = [
@@ -210,14 +210,13 @@ def _leave_one_out(stages: Stages, recipe: Recipe) -> Iterator[Scored]:
         own = recipe.rows_of(index)
         rest = np.delete(np.arange(recipe.bank.shape[1]), own)
         others = np.delete(recipe.bank_global, index, axis=0)
-        mean = others.mean(axis=0)
         yield score_against(
             stages,
             recipe.bank[:, own],
             recipe.bank_global[index],
             bank=recipe.bank[:, rest],
             bank_rho=recipe.bank_rho[rest],
-            bank_global_mean=(mean / np.linalg.norm(mean)).astype(np.float32),
+            bank_global_mean=mean_direction(others),
         )
 
 

@@ -142,6 +142,6 @@ def test_doctor_finds_a_usable_engine(place) -> None:
     checks = json.loads(call(place, "res2clip", "doctor", "--json"))
     by_name = {check["name"]: check for check in checks}
     assert by_name["torch"]["status"] == "ok"
-    engine = by_name["  CPU"] if "  CPU" in by_name else by_name["CPU"]
+    engine = by_name["  CPU"]
     assert engine["status"] == "ok"
     assert "ran a graph" in engine["detail"]

@@ -20,7 +20,7 @@ from res2clip.mini.curves import read_table
 from res2clip.mini.drawn_products import draw_products, load_products
 from res2clip.mini.episode import patch_labels, photo_episodes
 from res2clip.mini.learner import Learner, whitening_filters
-from res2clip.mini.matching_loss import episode_residuals, radial_positions, sparsemax
+from res2clip.mini.matching_loss import episode_residuals, sparsemax
 from res2clip.mini.nuisance import draw_poses, seen_by
 from res2clip.mini.packaging import save_towers
 from res2clip.mini.pasted_defects import paste_defect
@@ -32,6 +32,7 @@ from res2clip.mini.training import Sources, start_run, train
 from res2clip.text_residual import text_residual as library_text_residual
 from res2clip.text_tower import TextTower
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
+from res2clip_runtime.stages import grid_rho
 
 TINY = TrainingSettings(
     steps=24,
@@ -107,9 +108,9 @@ def test_residuals_of_an_episode_are_the_methods() -> None:
     generator = torch.Generator().manual_seed(3)
     patches = torch.randn((1, 3, 2, 16, 8), generator=generator)
     patches = torch.nn.functional.normalize(patches, dim=-1)
-    got = episode_residuals(patches, radial_positions(4))
+    got = episode_residuals(patches, torch.from_numpy(grid_rho(4)))
     matcher = Matcher(Strategy.parse("sparse_radial_knn"), 4)
-    rho = radial_positions(4)
+    rho = torch.from_numpy(grid_rho(4))
     for view, reference in ((0, 1), (1, 0), (2, 0)):
         expected = matcher(patches[:, view], patches[0, reference], rho)
         torch.testing.assert_close(got[:, view], expected, atol=1e-4, rtol=0)

@@ -14,6 +14,15 @@ from res2clip_runtime.cli.bundle_choice import choose_bundle
 from res2clip_runtime.cli.group import warn
 from res2clip_runtime.cli.progress import teaching_progress
 from res2clip_runtime.cli.recipe_text import taught_text
+from res2clip_runtime.cli.teach_options import (
+    AddOption,
+    ForceOption,
+    JsonOption,
+    OutOption,
+    PicturesArgument,
+    ProductOption,
+    RemoveOption,
+)
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
@@ -22,7 +31,12 @@ from res2clip_runtime.stages import Stages
 from res2clip_runtime.teaching import Taught, add_references, remove_references
 from res2clip_runtime.teaching import teach as teach_pictures
 
-__all__ = ["TeachRequest", "default_recipe_path", "run_teach", "teach"]
+__all__ = [
+    "TeachRequest",
+    "default_recipe_path",
+    "run_teach",
+    "teach",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +74,8 @@ class TeachRequest:
 
 
 def teach(
-    pictures: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PICTURES...", help="Good pictures: files, folders or patterns."),
-    ] = None,
-    product: Annotated[
-        str | None, typer.Option(help="Name of the product, for a new recipe.")
-    ] = None,
+    pictures: PicturesArgument = None,
+    product: ProductOption = None,
     bundle: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Exported model; by default the installed one."),
@@ -74,21 +83,11 @@ def teach(
     backend: Annotated[
         str, typer.Option(help="Engine: onnxruntime (CPU) or onnxruntime-cuda.")
     ] = "onnxruntime",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Recipe to write; default NAME.recipe.safetensors."),
-    ] = None,
-    add: Annotated[
-        Path | None, typer.Option(metavar="RECIPE", help="Change this recipe instead of a new one.")
-    ] = None,
-    remove: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="With --add: drop this good picture (repeatable)."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a recipe that is there already.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The recipe's data as JSON.")] = False,
+    out: OutOption = None,
+    add: AddOption = None,
+    remove: RemoveOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Teach a product from a handful of good pictures.
 

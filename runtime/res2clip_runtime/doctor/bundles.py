@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from res2clip_runtime.bundle import Bundle, bundles_directory
+from res2clip_runtime.bundle import Bundle, bundle_folders, bundles_directory
 from res2clip_runtime.doctor.check import Check, Status
 from res2clip_runtime.errors import Res2ClipError
 
@@ -13,8 +13,7 @@ __all__ = ["check_bundles"]
 
 def check_bundles() -> list[Check]:
     """Return every installed bundle, each file compared with its hash."""
-    folders = sorted(path.parent for path in bundles_directory().glob("[!.]*/manifest.json"))
-    if folders:
+    if folders := bundle_folders():
         return [_check_bundle(folder) for folder in folders]
     return [
         Check(
