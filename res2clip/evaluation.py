@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from res2clip.confusion import Confusion, confuse
+from res2clip.datasets.category import Category, Sample
 from res2clip.datasets.mask import load_mask
-from res2clip.datasets.mvtec import Category, Sample
 from res2clip.metrics import Metrics, measure
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.recipe import Recipe
@@ -81,8 +81,8 @@ def choose_references(category: Category, shots: int, seed: int) -> tuple[Path, 
     have = len(category.train_good)
     if not 1 <= shots <= have:
         raise InputError(
-            f"{category.folder / 'train' / 'good'} holds {have} good picture(s), cannot teach from "
-            f"{shots}; give --shots between 1 and {have}"
+            f"{category.name} has {have} good picture(s) to teach from, not {shots}; "
+            f"give --shots between 1 and {have}"
         )
     order = np.random.default_rng(seed).permutation(have)
     return tuple(category.train_good[index] for index in order[:shots])
@@ -106,7 +106,8 @@ def evaluate(
         stages: the model: PyTorch, or an inspector's stages.
         recipe: the category, taught.
         category: its test pictures are inspected.
-        sinks: take each verdict with its map, as in a run; frames are called ``defect/file``.
+        sinks: take each verdict with its map, as in a run; frames are called by their path below
+            ``category.test_folder``, in MVTec AD's layout ``defect/file``.
         progress: told after each picture.
 
     Raises:
@@ -117,7 +118,7 @@ def evaluate(
     start = time.perf_counter()
     samples = category.test
     maps = _MapStack(len(samples), stages.spec.image_size_px) if _has_masks(category) else None
-    paths = PicturePaths(category.folder / "test", tuple(sample.path for sample in samples))
+    paths = PicturePaths(category.test_folder, tuple(sample.path for sample in samples))
     verdicts: list[Verdict] = []
     for verdict in run(stages, recipe, PictureFiles(paths, category.name), sinks=sinks):
         if maps is not None:

@@ -42,7 +42,7 @@ def demo_table(demonstration: Demonstration) -> Table:
 def next_steps(demonstration: Demonstration) -> str:
     """Return the report's place and what to type next, with real paths."""
     folder, result = demonstration.folder, demonstration.report.categories[0]
-    test = result.evaluation.category.folder / "test"
+    test = result.evaluation.category.test_folder
     recipe, bundle = folder.recipe_of(result.name), folder.bundle
     run = shlex.join(
         ["res2clip-run", "--source", str(test), "--recipe", str(recipe), "--bundle", str(bundle)]

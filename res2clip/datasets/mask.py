@@ -8,32 +8,45 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from res2clip.datasets.listing import pictures
 from res2clip_runtime.errors import InputError
 
-__all__ = ["load_mask", "picture_size_px"]
+__all__ = ["load_mask", "mask_files", "picture_size_px"]
 
 _SWAPS_SIDES = (5, 6, 7, 8)
 """EXIF orientations that turn a picture by 90 degrees."""
 _EXIF_ORIENTATION = 0x0112
 
 
-def load_mask(path: Path, size_px: int) -> npt.NDArray[np.bool_]:
+def load_mask(mask: Path, size_px: int) -> npt.NDArray[np.bool_]:
     """Return (size_px, size_px) bool: the mask resized to the nearest pixel; all but black is True.
 
+    Any value but zero counts, because VisA and MVTec LOCO AD write a defect's number, not 255.
+
+    Args:
+        mask: a picture, or a folder whose masks count together.
+        size_px: side of the square that comes back.
+
     Raises:
-        InputError: the file is missing or no picture.
+        InputError: a file is missing or no picture.
     """
-    try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            plain = (
-                upright.convert("RGB") if upright.mode in ("P", "RGBA", "LA", "CMYK") else upright
-            )
-            resized = plain.resize((size_px, size_px), Image.Resampling.NEAREST)
-    except (OSError, SyntaxError, ValueError) as err:
-        raise _unreadable(path, err) from err
-    values = np.asarray(resized)
-    return (values.max(axis=2) if values.ndim == 3 else values) > 0
+    united = np.zeros((size_px, size_px), dtype=np.bool_)
+    for path in mask_files(mask):
+        united |= _load(path, size_px)
+    return united
+
+
+def mask_files(mask: Path) -> tuple[Path, ...]:
+    """Return the pictures of a mask: itself, or those in the folder that it is.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    if not mask.is_dir():
+        return (mask,)
+    if files := pictures(mask):
+        return files
+    raise InputError(f"the mask folder {mask} holds no pictures; put the masks there or remove it")
 
 
 def picture_size_px(path: Path) -> tuple[int, int]:
@@ -52,6 +65,20 @@ def picture_size_px(path: Path) -> tuple[int, int]:
     except (OSError, SyntaxError, ValueError) as err:
         raise _unreadable(path, err) from err
     return (height, width) if turned else (width, height)
+
+
+def _load(path: Path, size_px: int) -> npt.NDArray[np.bool_]:
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            plain = (
+                upright.convert("RGB") if upright.mode in ("P", "RGBA", "LA", "CMYK") else upright
+            )
+            resized = plain.resize((size_px, size_px), Image.Resampling.NEAREST)
+    except (OSError, SyntaxError, ValueError) as err:
+        raise _unreadable(path, err) from err
+    values = np.asarray(resized)
+    return (values.max(axis=2) if values.ndim == 3 else values) > 0
 
 
 def _unreadable(path: Path, err: Exception) -> InputError:

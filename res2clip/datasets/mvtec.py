@@ -11,72 +11,15 @@ where it is there, it has to be complete.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
+from res2clip.datasets.category import GOOD, Category, Sample
+from res2clip.datasets.listing import pictures, subfolders
 from res2clip.datasets.mask import picture_size_px
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
-from res2clip_runtime.sources.picture_paths import PICTURE_SUFFIXES
 
-__all__ = ["GOOD", "Category", "Sample", "find_categories"]
-
-GOOD = "good"
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One test picture and the truth about it."""
-
-    path: Path
-    """The picture."""
-    defect: str
-    """Name of the defect, or ``good``."""
-    mask: Path | None
-    """Mask of the defect; None for good pictures and where no masks were given."""
-
-    @property
-    def defective(self) -> bool:
-        """Whether it shows a defective part."""
-        return self.defect != GOOD
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Category:
-    """A product: good pictures to teach from, and pictures to test with."""
-
-    name: str
-    """Name of its folder (with the parent's where that alone is ambiguous)."""
-    folder: Path
-    """Where it lies."""
-    train_good: tuple[Path, ...]
-    """Good pictures to teach from, sorted; never empty."""
-    test: tuple[Sample, ...]
-    """Test pictures: the good ones first, then defect by defect; may be empty."""
-
-    @property
-    def defects(self) -> tuple[str, ...]:
-        """Names of the defects in the test pictures, sorted."""
-        return tuple(sorted({sample.defect for sample in self.test if sample.defective}))
-
-    def limited(self, per_class: int) -> Category:
-        """Return the category with at most ``per_class`` test pictures, evenly chosen, a class.
-
-        Raises:
-            InputError: the limit is not positive.
-        """
-        if per_class < 1:
-            raise InputError(
-                f"the number of pictures per class (--limit) is {per_class}; give 1 or more"
-            )
-        kept: list[Sample] = []
-        for defect in (GOOD, *self.defects):
-            kept += _spread([sample for sample in self.test if sample.defect == defect], per_class)
-        return dataclasses.replace(self, test=tuple(kept))
+__all__ = ["find_categories"]
 
 
 def find_categories(directory: str | Path) -> tuple[Category, ...]:
@@ -92,7 +35,7 @@ def find_categories(directory: str | Path) -> tuple[Category, ...]:
         raise ArtefactNotFoundError(f"there is no folder {root}; check the path (--data)")
     if _is_category(root):
         return (_read(root, name=root.resolve().name),)
-    folders = [inner for outer in _subfolders(root) for inner in _category_folders(outer)]
+    folders = [inner for outer in subfolders(root) for inner in _category_folders(outer)]
     if not folders:
         raise InputError(
             f"{root} holds no category: expected {root / 'train' / GOOD} with good pictures, "
@@ -108,7 +51,7 @@ def find_categories(directory: str | Path) -> tuple[Category, ...]:
 def _category_folders(folder: Path) -> list[Path]:
     if _is_category(folder):
         return [folder]
-    return [inner for inner in _subfolders(folder) if _is_category(inner)]
+    return [inner for inner in subfolders(folder) if _is_category(inner)]
 
 
 def _is_category(folder: Path) -> bool:
@@ -117,7 +60,7 @@ def _is_category(folder: Path) -> bool:
 
 
 def _read(folder: Path, *, name: str) -> Category:
-    train_good = _pictures(folder / "train" / GOOD)
+    train_good = pictures(folder / "train" / GOOD)
     if not train_good:
         raise InputError(
             f"{folder / 'train' / GOOD} holds no pictures; put good pictures of {name} there, "
@@ -125,11 +68,11 @@ def _read(folder: Path, *, name: str) -> Category:
         )
     masks = folder / "ground_truth"
     # Good pictures first, whatever the defects are called.
-    classes = sorted(_subfolders(folder / "test"), key=lambda path: (path.name != GOOD, path.name))
+    classes = sorted(subfolders(folder / "test"), key=lambda path: (path.name != GOOD, path.name))
     test = tuple(
         Sample(path=path, defect=kind.name, mask=_mask_of(path, kind.name, masks))
         for kind in classes
-        for path in _pictures(kind)
+        for path in pictures(kind)
     )
     return Category(name=name, folder=folder, train_good=train_good, test=test)
 
@@ -151,28 +94,3 @@ def _mask_of(picture: Path, defect: str, masks: Path) -> Path | None:
             f"{wanted[0]} x {wanted[1]} px; they must be of one size"
         )
     return mask
-
-
-def _pictures(folder: Path) -> tuple[Path, ...]:
-    return tuple(
-        path
-        for path in _sorted_entries(folder)
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
-    )
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in _sorted_entries(folder) if path.is_dir()]
-
-
-def _sorted_entries(folder: Path) -> Iterable[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _spread(items: Sequence[_T], count: int) -> list[_T]:
-    """Return ``count`` items at even distances: neighbours in a series look alike."""
-    if len(items) <= count:
-        return list(items)
-    return [items[index * len(items) // count] for index in range(count)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from res2clip.datasets.mvtec import Sample
+from res2clip.datasets.category import Sample
 from res2clip.report.contents import CategoryResult
 from res2clip.report.figures import count_of
 from res2clip.report.markup import Html, element, join

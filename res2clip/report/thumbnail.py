@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from res2clip.datasets.category import Sample
 from res2clip.datasets.mask import load_mask
-from res2clip.datasets.mvtec import Sample
 from res2clip.report.markup import Html, element
 from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.overlay.outline import grow
