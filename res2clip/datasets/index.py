@@ -85,17 +85,21 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def categories_of(entries: Iterable[Entry], root: Path, *, layout: str) -> tuple[Category, ...]:
-    """Return the listed categories, sorted like those of folders.
+def categories_of(
+    entries: Iterable[Entry], root: Path, *, file: Path, layout: str
+) -> tuple[Category, ...]:
+    """Return the categories that ``file`` lists below ``root``, sorted like those of folders.
 
     Raises:
         InputError: the first entry that is wrong: a picture outside ``root``, missing or listed
             twice, a defective one to teach from, a mask that is missing or does not fit; or a
-            category without good pictures to teach from.
+            category without good pictures to teach from; or there are no entries.
     """
     listed: dict[str, list[Entry]] = {}
     for entry in entries:
         listed.setdefault(entry.category, []).append(entry)
+    if not listed:
+        raise InputError(f"{file} lists no pictures; write or download it again")
     return tuple(_category(name, listed[name], root, layout) for name in sorted(listed))
 
 
