@@ -105,7 +105,12 @@ def test_ad_2_leaves_out_what_has_no_labels(tmp_path):
     (category,) = find_categories(save_ad_2(tmp_path))
     places = {sample.path.relative_to(tmp_path).parts[1] for sample in category.test}
     assert places == {"test_public"}
-    assert not any("validation" in str(path) for path in category.train_good)
+    assert len(category.train_good) == 2  # without those of validation/
+
+
+def test_ad_2s_masks_among_the_test_folders_are_no_pictures(tmp_path):
+    save_mask(save_ad_2(tmp_path) / "walnuts" / "test_public" / "ground_truth" / "stray.png")
+    assert find_categories(tmp_path)[0].defects == ("bad",)
 
 
 def test_jpeg_is_no_format_for_masks(tmp_path):
