@@ -73,14 +73,14 @@ def file_within(root: Path, text: str, *, where: str, folder: bool = False) -> P
     if not place.is_relative_to(base) or place == base:
         raise InputError(f"{where}: the path {text!r} leaves the data's folder {root}; correct it")
     relative = place.relative_to(base)
-    if not (_is_file(place) or (folder and place.is_dir())):
+    if not _exists(place, folder=folder):
         raise InputError(f"{where}: there is no file {root / relative}; add it or correct the path")
     return root / relative
 
 
-def _is_file(path: Path) -> bool:
+def _exists(path: Path, *, folder: bool) -> bool:
     try:
-        return path.is_file()
+        return path.is_file() or (folder and path.is_dir())
     except OSError:  # a name too long to be asked about
         return False
 

@@ -125,6 +125,7 @@ def test_some_masks_only_are_refused(meta):
         ({"anomaly": 1}, r"specie_name 'good' and anomaly 1"),
         ({"anomaly": 1, "specie_name": "x", "mask_path": ".."}, r"the path '\.\.' leaves"),
         ({"anomaly": 1, "specie_name": "x", "mask_path": "no.png"}, r"there is no file .*no\.png"),
+        ({"anomaly": 1, "specie_name": "x", "mask_path": "x" * 5000}, r"there is no file .*xxx"),
     ],
 )
 def test_the_first_wrong_entry_is_named(meta, change, message):
