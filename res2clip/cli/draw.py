@@ -28,7 +28,9 @@ def draw(
     product: Annotated[
         list[str] | None,
         typer.Option(
-            "--product", help='What to draw, such as "washer" or "gear_3" (repeatable). [flange]'
+            "--product",
+            help='What to draw, such as "washer" or "gear_3" (repeatable); "all" or "all_3" for '
+            "one of each family. [flange]",
         ),
     ] = None,
     train: Annotated[int, typer.Option("--train", help="Good pictures to teach from.")] = 10,
@@ -51,7 +53,7 @@ def draw(
 
     del layout  # there is only one
     plan = DatasetPlan(train=train, good=count_good, defect=count_defect, size_px=size, seed=seed)
-    products = [Product.parse(name) for name in product or ["flange"]]
+    products = [item for name in product or ["flange"] for item in Product.parse_all(name)]
     folders = []
     with Progress(console=Console(stderr=True), disable=as_json) as bar:
         for item in products:

@@ -45,6 +45,18 @@ class Product:
         family, _, seed = name.rpartition("_")
         return cls(family, int(seed)) if family and seed.isdecimal() else cls(name)
 
+    @classmethod
+    def parse_all(cls, name: str) -> tuple[Product, ...]:
+        """The products of a name; "all" and "all_17" mean one of each family.
+
+        Raises:
+            InputError: if the name is not a product's.
+        """
+        start, _, seed = name.partition("_")
+        if start != "all" or not (seed.isdecimal() or name == "all"):
+            return (cls.parse(name),)
+        return tuple(cls(family, int(seed or 0)) for family in sorted(FAMILIES))
+
     @property
     def name(self) -> str:
         """The name that `parse` understands."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from res2clip.mini.low_level import gaussian_similarity, low_level_statistics
 from res2clip.mini.teacher import TEACHER_CHANNELS
 
-__all__ = ["Probes", "probe_loss", "similarity_loss"]
+__all__ = ["Probes", "probe_loss", "similarities", "similarity_loss"]
 
 TAP_TARGETS = ((0,), (0, 1), (1, 2), (0, 1, 2))
 """Which of the teacher's maps (strides 8, 16, 16) each of the four taps has to tell."""
-SIMILARITY_TARGETS = ((0, 1), (0, 1), (0, 1, 2), (0, 1, 2))
-"""The same for the cosines among patches: mixed maps match better than any of them alone."""
+SIMILARITY_TARGETS = ((0, 1, 3), (0, 1), (0, 1, 2), (0, 1, 2))
+"""The same for the cosines among patches; 3 is the low-level similarity. Mixtures match best."""
 
 
 class Probes(nn.Module):
@@ -45,25 +48,38 @@ def probe_loss(probes: Probes, patches: Tensor, teacher: list[Tensor]) -> Tensor
     return torch.stack(losses).mean()
 
 
-def similarity_loss(patches: Tensor, teacher: list[Tensor], chosen: Tensor) -> Tensor:
-    """Return how far cosines among the patches of two views differ from the teacher's.
+def similarity_loss(patches: Tensor, told: list[Tensor], chosen: Tensor) -> Tensor:
+    """Return how far cosines among the patches of two views differ from the similarities told.
 
     This fixes the geometry that matching measures, which a linear probe alone leaves free.
 
     Args:
         patches: (E, 2, T, P, D) unit patch features of a good and the flawed view of an episode.
-        teacher: three (E * 2, P, C) unit feature maps.
+        told: what ``similarities`` returns for the same views.
         chosen: (Q,) indices of the patches to compare.
     """
     own = _both_views(patches[:, :, :, chosen].transpose(1, 2))  # (E, T, 2 * Q, D)
-    maps = [_both_views(t.reshape(len(own), 2, *t.shape[1:])[:, :, chosen]) for t in teacher]
-    theirs = [m @ m.transpose(-1, -2) for m in maps]  # (E, 2 * Q, 2 * Q)
+    both = torch.cat([chosen, chosen + patches.shape[3]])
+    theirs = [t[:, both[:, None], both] for t in told]  # (E, 2 * Q, 2 * Q)
     losses = []
     for tap, targets in enumerate(SIMILARITY_TARGETS):
         ours = own[:, tap] @ own[:, tap].transpose(-1, -2)
         target = torch.stack([theirs[t] for t in targets]).mean(0)
         losses.append(F.mse_loss(ours.float(), target.float()))
     return torch.stack(losses).mean()
+
+
+def similarities(views: Tensor, teacher: list[Tensor]) -> list[Tensor]:
+    """Return the teacher's three (E, 2 * P, 2 * P) cosines of two views, and the low-level ones.
+
+    Args:
+        views: (E, 2, 3, S, S) pictures in [0, 1].
+        teacher: three (E * 2, P, C) unit feature maps of them.
+    """
+    maps = [_both_views(t.unflatten(0, (-1, 2))) for t in teacher]
+    cosines = [m @ m.transpose(-1, -2) for m in maps]
+    statistics = low_level_statistics(views.flatten(0, 1), math.isqrt(teacher[0].shape[1]))
+    return [*cosines, gaussian_similarity(_both_views(statistics.unflatten(0, (-1, 2))))]
 
 
 def _both_views(features: Tensor) -> Tensor:

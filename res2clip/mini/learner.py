@@ -31,7 +31,6 @@ class Learner(nn.Module):
         self.probes = Probes(vision.embed_dim)
         self.residual_calibration = Calibration(taps + 1, slope=8.0, middle=0.6)
         self.fused_calibration = Calibration(1, slope=8.0, middle=0.7)
-        self.text_calibration = Calibration(1, slope=8.0, middle=0.0)
         self._initialise()
 
     @torch.no_grad()

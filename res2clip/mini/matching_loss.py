@@ -82,8 +82,8 @@ def top_mean(maps: Tensor) -> Tensor:
 
 def image_scores(
     residuals: Tensor, patches: Tensor, image: Tensor, text_direction: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the fused training-free maps (E, 3, P) and image scores (E, 3).
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return training-free fused maps (E, 3, P), visual scores (E, 3) and image scores (E, 3).
 
     Args:
         residuals: (E, 3, T, P, D).
@@ -98,7 +98,8 @@ def image_scores(
     global_residual = F.relu((image - reference) @ text_direction)
     s_text = (top_mean(text) + image @ text_direction) / 2
     s_residual = (top_mean(residual) + global_residual) / 2
-    return 0.1 * text + visual + residual, s_text + top_mean(visual) + s_residual
+    s_visual = top_mean(visual)
+    return 0.1 * text + visual + residual, s_visual, s_text + s_visual + s_residual
 
 
 def _length(residuals: Tensor) -> Tensor:

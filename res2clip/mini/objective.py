@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from res2clip.mini.distillation_loss import probe_loss, similarity_loss
+from res2clip.mini.distillation_loss import probe_loss, similarities, similarity_loss
 from res2clip.mini.episode import Episodes, by_view, patch_labels
 from res2clip.mini.learner import Learner
 from res2clip.mini.matching_loss import (
@@ -22,7 +22,7 @@ from res2clip.mini.text_loss import caption_loss, patch_text_loss, ranking_loss
 from res2clip_runtime.spec import CLIP_MEAN, CLIP_STD
 from res2clip_runtime.stages import grid_rho
 
-__all__ = ["normalised", "step_losses", "view_labels"]
+__all__ = ["half_of", "normalised", "step_losses", "view_labels"]
 
 
 def normalised(image: Tensor) -> Tensor:
@@ -59,27 +59,43 @@ def step_losses(
     patches = by_view(features.patches)  # (E, 3, T, P, D)
     image = by_view(features.image)
     direction = text_residual(learner.text, prompts)
-    chosen = torch.randperm(grid * grid, generator=rng)[: grid * grid // 2]  # half as costly
+    chosen = half_of(flawed, rng)
     with torch.autocast("cpu", torch.bfloat16):
         residuals = episode_residuals(patches, torch.from_numpy(grid_rho(grid)), chosen)
     matched, flawed, clean = patches[..., chosen, :], flawed[..., chosen], clean[..., chosen]
-    fused, scores = image_scores(residuals, matched, image, direction)
+    fused, visual, scores = image_scores(residuals, matched, image, direction)
     # One good view and the flawed one are enough for the teacher; the third is much like the first.
-    taught = patches[:, ::2]  # (E, 2, T, P, D)
-    told = teacher(episodes.images[:, ::2].flatten(0, 1), grid)
+    taught, views = patches[:, ::2], episodes.images[:, ::2]  # (E, 2, ...)
+    told = teacher(views.flatten(0, 1), grid)
     losses = {
         "probe": probe_loss(learner.probes, taught.flatten(0, 1), told),
-        "similarity": similarity_loss(taught, told, chosen),
+        "similarity": similarity_loss(taught, similarities(views, told), chosen),
         "residual": residual_loss(residuals, flawed, clean, learner.residual_calibration),
         "fused": balanced_logistic(learner.fused_calibration(fused[:, :, None]), flawed, clean),
-        "patch_text": patch_text_loss(matched, direction, flawed, clean, learner.text_calibration)
-        + 0.5 * ranking_loss(image @ direction, temperature=0.2),
-        "ranking": ranking_loss(scores, temperature=0.1),
+        "patch_text": patch_text_loss(matched, direction, flawed, clean)
+        + 0.5 * ranking_loss(image @ direction, temperature=0.05),
+        "ranking": (ranking_loss(scores, temperature=0.1) + ranking_loss(visual, temperature=0.1))
+        / 2,
         "caption": _captions(learner, image, episodes.captions),
     }
     losses = {name: getattr(weights, name) * loss for name, loss in losses.items()}
     losses["total"] = torch.stack(list(losses.values())).sum()
     return losses
+
+
+def half_of(flawed: Tensor, rng: torch.Generator) -> Tensor:
+    """Return indices of half of the patches: those with a flaw in any episode first, then others.
+
+    Matching half of them costs half as much; a small flaw left out would leave its picture's score
+    nothing to be high for.
+
+    Args:
+        flawed: (E, 3, P) bool.
+        rng: source of randomness.
+    """
+    somewhere = flawed.any(dim=0).any(dim=0).float()  # (P,)
+    keys = somewhere + torch.rand(len(somewhere), generator=rng)
+    return keys.argsort(descending=True)[: len(keys) // 2]
 
 
 def _captions(learner: Learner, image: Tensor, captions: tuple[tuple[str, str], ...]) -> Tensor:

@@ -23,7 +23,7 @@ class LossWeights:
     """The fused map of inspection, patch by patch."""
     patch_text: float = 0.3
     """<patch, R_t> on episodes."""
-    ranking: float = 0.3
+    ranking: float = 0.5
     """Image scores of good and flawed views of one episode."""
     caption: float = 0.1
     """Contrast of captions and global features."""
@@ -33,7 +33,7 @@ class LossWeights:
 class TrainingSettings:
     """A training run; equal settings give equal weights within the noise of bfloat16."""
 
-    steps: int = 2800
+    steps: int = 5400
     """Optimiser steps."""
     seed: int = 111
     """Seed of initial weights, crops, poses, flaws and everything else random."""
@@ -61,8 +61,7 @@ class TrainingSettings:
     """Decay of the running mean of the weights that is packaged."""
     phases: tuple[tuple[int, LossWeights], ...] = (
         (0, LossWeights()),
-        (400, LossWeights(similarity=8.0, residual=0.6)),
-        (700, LossWeights(similarity=12.0, residual=0.6)),
+        (400, LossWeights(similarity=12.0, residual=0.6)),
     )
     """First steps of phases, and how much each loss counts in them."""
 

@@ -22,7 +22,7 @@ from res2clip.mini.training import Sources, start_run, train
 from res2clip.mini.validation import ValidationFigures
 from res2clip_runtime.errors import Res2ClipError
 
-_PER_FAMILY = 6
+_PER_FAMILY = 16
 _HELD_OUT = range(1, 2)
 """Numbers of the drawn products that are kept for validation."""
 

@@ -43,7 +43,7 @@ def validate(learner: Learner, episodes: Episodes, prompts: Prompts) -> Validati
     image = torch.stack([p.image for p in parts])
     direction = text_residual(learner.text, prompts)
     residuals = episode_residuals(patches, torch.from_numpy(grid_rho(grid)))
-    fused, scores = image_scores(residuals, patches, image, direction)
+    fused, _, scores = image_scores(residuals, patches, image, direction)
     flawed, clean = view_labels(episodes, patch_px)
     maps = (residuals.norm(dim=-1).mean(2), fused, patches[:, :, -1] @ direction)
     visual, fused_area, text = (_patch_area(m, flawed, clean) for m in maps)

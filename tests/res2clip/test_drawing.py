@@ -194,3 +194,13 @@ def test_drawing_keeps_a_training_run_supplied():
         assert isinstance(draw(Product(name, 1), seed=0, size_px=192), Drawing)
     # Measured 0.03 s a picture; wide, for busy machines.
     assert (time.perf_counter() - begin) / len(names) < 0.4
+
+
+def test_all_means_one_product_of_each_family() -> None:
+    products = Product.parse_all("all_3")
+    assert [product.family for product in products] == sorted(FAMILIES)
+    assert {product.seed for product in products} == {3}
+    assert Product.parse_all("all")[0].seed == 0
+    assert Product.parse_all("gear_3") == (Product("gear", 3),)
+    with pytest.raises(InputError, match="allsorts"):
+        Product.parse_all("allsorts")

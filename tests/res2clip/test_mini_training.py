@@ -20,8 +20,10 @@ from res2clip.mini.curves import read_table
 from res2clip.mini.drawn_products import draw_products, load_products
 from res2clip.mini.episode import patch_labels, photo_episodes
 from res2clip.mini.learner import Learner, whitening_filters
+from res2clip.mini.low_level import gaussian_similarity, low_level_statistics
 from res2clip.mini.matching_loss import episode_residuals, sparsemax
 from res2clip.mini.nuisance import draw_poses, seen_by
+from res2clip.mini.objective import half_of
 from res2clip.mini.packaging import save_towers
 from res2clip.mini.pasted_defects import paste_defect
 from res2clip.mini.photos import PhotoBank, load_photos
@@ -174,6 +176,26 @@ def test_a_flaw_thinner_than_a_patch_is_still_labelled() -> None:
     flawed, clean = patch_labels(masks, 8)
     assert flawed.sum() == 3
     assert not (flawed & clean).any()
+
+
+def test_flawed_patches_are_always_among_those_that_are_matched() -> None:
+    flawed = torch.zeros((2, 3, 64), dtype=torch.bool)
+    flawed[0, 2, [3, 40]] = flawed[1, 2, 63] = True
+    for seed in range(5):
+        chosen = half_of(flawed, torch.Generator().manual_seed(seed)).tolist()
+        assert len(set(chosen)) == 32
+        assert {3, 40, 63} <= set(chosen)
+
+
+def test_low_level_similarity_tells_a_spot_from_its_surroundings() -> None:
+    image = torch.full((1, 3, 64, 64), 0.5)
+    image[:, 0, 32:40, 16:24] = 1.0  # one red patch of 8 x 8, row 4, column 2
+    similarity = gaussian_similarity(low_level_statistics(image, 8))[0]
+    assert similarity.shape == (64, 64)
+    torch.testing.assert_close(similarity, similarity.T)
+    spot, far, other = 4 * 8 + 2, 0, 7
+    assert similarity[far, other] == pytest.approx(1.0, abs=1e-5)
+    assert similarity[spot, far] < 0.8
 
 
 def test_whitening_filters_decorrelate_patches() -> None:
