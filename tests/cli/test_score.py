@@ -22,6 +22,7 @@ from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.inspector import Inspector
 
 BUNDLE = Path(__file__).parents[1] / "runtime" / "data" / "tiny_bundle"
+SIZE_PX = (640, 480)
 PROGRAM = [sys.executable, "-c", "from res2clip.cli import main; main()", "score"]
 RAY = {
     "RAY_AUTH_MODE": "token",
@@ -33,7 +34,7 @@ RAY = {
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recipes of a washer and of a nut (which is a washer, too)."""
     folder = tmp_path_factory.mktemp("recipes")
-    parts = sorted(save_parts(folder / "good", 4).glob("*.png"))
+    parts = [draw_part(seed, size_px=SIZE_PX) for seed in range(10, 14)]
     with Inspector(Bundle.load(BUNDLE)) as inspector:
         for product in ("washer", "nut"):
             inspector.teach(parts, product=product).save(folder / f"{product}.recipe.safetensors")
@@ -45,7 +46,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 pictures, large enough to take some time, and a file that is none."""
     folder = tmp_path_factory.mktemp("archive")
     for seed in range(4):
-        drawn = draw_part(seed, size_px=(640, 480), scratched=seed == 3)
+        drawn = draw_part(seed, size_px=SIZE_PX, scratched=seed == 3)
         Image.fromarray(drawn).save(folder / f"{seed:03}.png", compress_level=1)
     for number in range(4, 60):
         shutil.copy(folder / f"{number % 4:03}.png", folder / f"{number:03}.png")
@@ -109,8 +110,13 @@ def undisturbed(archive: Path, recipes: Path, tmp_path_factory: pytest.TempPathF
     done = subprocess.run([*PROGRAM, str(archive), *map(str, options)], check=False)
     assert done.returncode == 1  # one picture is none
     table = pq.read_table(out)
-    assert table.num_rows == 61
+    assert set(table["decision"].to_pylist()) == {"OK", "NG", "ERROR"}
     return table
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return save_parts(tmp_path / "parts", 1)
 
 
 def parts_of(out: Path) -> set[str]:
@@ -252,7 +258,7 @@ def test_ray_scores_every_picture_once_though_a_worker_is_killed(
         seen.update(below)
         return [pid for pid, name in below.items() if name.startswith("ray::MapWorker")]
 
-    wait_until(lambda: len(workers()) == 2 and len(parts_of(out)) >= 2, process)
+    wait_until(lambda: len(workers()) == 2 and len(parts_of(out)) >= 1, process)
     first = workers()
     os.kill(first[0], signal.SIGKILL)
     assert len(parts_of(out)) < 12  # it was midway
@@ -272,10 +278,16 @@ def test_ray_scores_every_picture_once_though_a_worker_is_killed(
     assert not [name for pid, name in seen.items() if alive(pid)]
 
 
+@pytest.mark.slow
+def test_ray_does_not_wait_for_a_gpu_that_is_nowhere(call: Callable[..., str], good: Path) -> None:
+    err = call(good, "--out", "o", "--ray", "--workers", 1, "--backend", "onnxruntime-cuda", code=1)
+    assert "error: a worker needs 1 GPU, the Ray cluster has 0; use --backend onnxruntime" in err
+
+
 def test_list_with_products_is_judged_by_each_products_recipe(
     call: Callable[..., str], archive: Path, recipes: Path, tmp_path: Path
 ) -> None:
-    rows = [f"{archive}/003.png,nut", *[f"{recipes}/good/000.png,washer"] * 2]
+    rows = [f"{archive}/003.png,nut", *[f"{archive}/000.png,washer"] * 2]
     (tmp_path / "list.csv").write_text("\n".join(["path,product", *rows]))
     text = call("list.csv", "--recipe", recipes / "nut.recipe.safetensors", "--out", "out.parquet")
     assert [line.split() for line in text.splitlines()[:3]] == [
@@ -329,7 +341,8 @@ def test_missing_extra_is_named_with_its_command(
 ) -> None:
     code = f"import sys; sys.modules[{module!r}] = None; {PROGRAM[2]}"
     recipe = recipes / "washer.recipe.safetensors"
-    arguments = [recipes / "good", "--recipe", recipe, "--bundle", BUNDLE, "--out", "out.parquet"]
+    save_parts(tmp_path / "parts", 1)
+    arguments = ["parts", "--recipe", recipe, "--bundle", BUNDLE, "--out", "out.parquet"]
     done = subprocess.run(
         [sys.executable, "-c", code, "score", *map(str, arguments), *options],
         cwd=tmp_path,

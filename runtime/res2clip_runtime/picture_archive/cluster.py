@@ -55,7 +55,7 @@ def score_on_cluster(
         shards: what to score.
         advance: told how many more pictures are scored.
         address: of a running cluster; None takes ``RAY_ADDRESS``, else starts one on this machine.
-        workers: how many at most; None: as many as there are CPUs for.
+        workers: how many; None: up to as many as there are CPUs for.
         cpus: CPUs of a worker.
         gpus: GPUs of a worker.
 
@@ -65,7 +65,8 @@ def score_on_cluster(
     """
     done: set[int] = set()
     with _connected(address, workers=workers, cpus=cpus) as ray:
-        most = workers or max(1, int(ray.cluster_resources().get("CPU", cpus) // cpus))
+        _check_resources(ray, cpus=cpus, gpus=gpus)
+        most = max(1, int(ray.cluster_resources()["CPU"] // cpus))
         while batch := tuple(itertools.islice(shards, _SHARDS_AT_ONCE)):
             # One block a shard: a shard is what a worker takes, and what is given again.
             dataset = ray.data.from_items(
@@ -74,7 +75,7 @@ def score_on_cluster(
                 _Scorer,
                 fn_constructor_args=(open_model, recipes),
                 batch_size=1,
-                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+                compute=ray.data.ActorPoolStrategy(min_size=workers or 1, max_size=workers or most),
                 num_cpus=cpus,
                 num_gpus=gpus or None,
             )
@@ -110,6 +111,18 @@ def _ipc_bytes(table: pa.Table) -> bytes:
     return data
 
 
+def _check_resources(ray: Any, *, cpus: int, gpus: int) -> None:
+    """Refuse what Ray would wait for, for ever."""
+    for kind, wanted, remedy in (
+        ("CPU", cpus, "give fewer --threads"),
+        ("GPU", gpus, "use --backend onnxruntime, or a cluster with GPUs (--ray-address)"),
+    ):
+        if (found := ray.cluster_resources().get(kind, 0)) < wanted:
+            raise BackendError(
+                f"a worker needs {wanted} {kind}, the Ray cluster has {found:g}; {remedy}"
+            )
+
+
 def _rows(ray: Any, dataset: Any) -> Iterator[dict[str, Any]]:
     try:
         yield from dataset.iter_rows()
@@ -134,10 +147,15 @@ def _connected(address: str | None, *, workers: int | None, cpus: int) -> Iterat
         import ray.data
     except ModuleNotFoundError as err:
         raise MissingExtraError(err.name or "ray", extra="ray", purpose="--ray") from err
-    own = {"num_cpus": workers and workers * cpus, "object_store_memory": _STORE_BYTES}
     try:
         if address is None:
-            ray.init(address="local", include_dashboard=False, log_to_driver=False, **own)
+            ray.init(
+                address="local",
+                num_cpus=workers and workers * cpus,
+                object_store_memory=_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+            )
         else:
             ray.init(address=address, log_to_driver=False)
     except (OSError, RuntimeError, ValueError) as err:
