@@ -253,15 +253,17 @@ def test_ray_scores_every_picture_once_though_a_worker_is_killed(
     process = start(archive, "--out", out, "--shard-size", 4, "--ray", "--workers", 2, "--json")
     seen: dict[int, str] = {}
 
-    def workers() -> list[int]:
+    def workers(doing: str = "") -> list[int]:
         below = descendants(process.pid)
         seen.update(below)
-        return [pid for pid, name in below.items() if name.startswith("ray::MapWorker")]
+        names = {pid: name for pid, name in below.items() if name.startswith("ray::MapWorker")}
+        return [pid for pid, name in names.items() if doing in name]
 
-    wait_until(lambda: len(workers()) == 2 and len(parts_of(out)) >= 1, process)
-    first = workers()
-    os.kill(first[0], signal.SIGKILL)
-    assert len(parts_of(out)) < 12  # it was midway
+    wait_until(lambda: bool(parts_of(out) and workers(doing=".submit")), process)
+    (killed, *_) = workers(doing=".submit") or workers()
+    os.kill(killed, signal.SIGKILL)
+    assert len(parts_of(out)) < 16  # it was midway
+    first = set(workers())
     while process.poll() is None:
         workers()
         time.sleep(0.05)
@@ -273,9 +275,11 @@ def test_ray_scores_every_picture_once_though_a_worker_is_killed(
     assert len(set(table["path"].to_pylist())) == 61
     assert table.equals(undisturbed, check_metadata=True)
     started = {pid for pid, name in seen.items() if name.startswith("ray::MapWorker")}
-    assert started - set(first), "no worker took the place of the killed one"
-    time.sleep(1)
-    assert not [name for pid, name in seen.items() if alive(pid)]
+    assert started - first - {killed}, "no worker took the place of the killed one"
+    end = time.monotonic() + 30
+    while left := [name for pid, name in seen.items() if alive(pid)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
 
 
 @pytest.mark.slow
