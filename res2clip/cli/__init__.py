@@ -1,4 +1,4 @@
-"""``res2clip``: teach, export, draw, datasets, demo, doctor; the commands that need torch."""
+"""The command line of ``res2clip``; each command imports what it needs when it is called."""
 
 from __future__ import annotations
 

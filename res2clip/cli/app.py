@@ -9,6 +9,7 @@ from res2clip.cli.demo import demo
 from res2clip.cli.doctor import doctor
 from res2clip.cli.draw import draw
 from res2clip.cli.export import export
+from res2clip.cli.score import score
 from res2clip.cli.teach import teach
 from res2clip_runtime.cli.group import CommandGroup
 from res2clip_runtime.cli.recipe import recipe_app
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(teach)
 app.command()(export)
+app.command()(score)
 app.add_typer(recipe_app, name="recipe")
 app.command()(demo)
 app.command()(draw)

@@ -1,4 +1,4 @@
-"""``res2clip doctor``: the runtime's checks and what training and export need."""
+"""``res2clip doctor``: the runtime's checks and what training, export and scoring archives need."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def doctor(
 
     **Exit code** 1 if something that inspecting needs is missing, else 0.
     """
-    raise typer.Exit(run_doctor(extra_checks=_torch_checks(), as_json=as_json))
+    raise typer.Exit(run_doctor(extra_checks=_further_checks(), as_json=as_json))
 
 
-def _torch_checks() -> list[Check]:
+def _further_checks() -> list[Check]:
     train, export = "pip install 'res2clip[train]'", "pip install 'res2clip[export]'"
+    archive, ray = "pip install 'res2clip[archive]'", "pip install 'res2clip[ray]'"
     checks = [
         check_package("torch", purpose="teach and export", remedy=train, required=False),
         check_package(
@@ -36,6 +37,8 @@ def _torch_checks() -> list[Check]:
         ),
         check_package("onnx", purpose="export", remedy=export, required=False),
         check_package("onnxscript", purpose="export", remedy=export, required=False),
+        check_package("pyarrow", purpose="score", remedy=archive, required=False),
+        check_package("ray", purpose="score --ray", remedy=ray, required=False),
     ]
     if checks[0].status is Status.OK:
         checks.append(_device_check())

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from res2clip_runtime.errors import OutputError
 
-__all__ = ["data_directory", "file_sha256", "output_error", "printable_name", "write_atomically"]
+__all__ = [
+    "data_directory",
+    "file_sha256",
+    "move_durably",
+    "output_error",
+    "printable_name",
+    "write_atomically",
+]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -31,13 +38,22 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-        _sync_directory(path.parent)
+        move_durably(Path(temporary), path)
     except OSError as err:
         raise output_error(path, err) from err
     finally:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Rename a synced file or a folder to ``target``, and sync the folder it comes to lie in.
+
+    Raises:
+        OSError: the place refused; nothing has moved.
+    """
+    source.replace(target)
+    _sync_directory(target.parent)
 
 
 def output_error(path: Path, err: OSError) -> OutputError:

@@ -23,7 +23,7 @@ from res2clip_runtime.quality import (
 )
 from res2clip_runtime.recipe import Recipe, Reference, Threshold, history_entry
 from res2clip_runtime.score import Scored, score
-from res2clip_runtime.spec import sha256_hex
+from res2clip_runtime.spec import MethodSpec, sha256_hex
 from res2clip_runtime.stages import FloatArray, Stages, grid_rho, mean_direction
 from res2clip_runtime.storage import printable_name
 
@@ -31,6 +31,7 @@ __all__ = [
     "Taught",
     "add_references",
     "check_encoder",
+    "check_recipe",
     "remove_references",
     "score_against",
     "teach",
@@ -124,10 +125,15 @@ def remove_references(stages: Stages, recipe: Recipe, names: Sequence[str]) -> T
 
 def check_encoder(stages: Stages, recipe: Recipe) -> None:
     """Raise EncoderMismatchError unless the recipe was taught with this model's encoder."""
-    if recipe.encoder_id != stages.spec.encoder_id:
+    check_recipe(stages.spec, recipe)
+
+
+def check_recipe(spec: MethodSpec, recipe: Recipe) -> None:
+    """Raise EncoderMismatchError unless the recipe fits a model with this spec, opened or not."""
+    if recipe.encoder_id != spec.encoder_id:
         raise EncoderMismatchError(
             f"the recipe of '{recipe.product}' belongs to encoder {recipe.encoder_id[:12]}, this "
-            f"model has {stages.spec.encoder_id[:12]}; use the bundle it was taught with "
+            f"model has {spec.encoder_id[:12]}; use the bundle it was taught with "
             "(--bundle), or teach the product again"
         )
 

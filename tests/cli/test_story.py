@@ -133,7 +133,7 @@ def test_recipe_show_prints_it_for_people_and_machines(place, taught) -> None:
 
 def test_help_teaches_every_command(place) -> None:
     overview = call(place, "res2clip", "--help")
-    for command in ("teach", "export", "recipe", "demo", "draw", "doctor"):
+    for command in ("teach", "export", "score", "recipe", "demo", "draw", "doctor"):
         assert command in overview
         assert "--help" in call(place, "res2clip", command, "--help")
 

@@ -68,7 +68,7 @@ def test_metadata_names_licence_python_extras_and_commands(wheel: Path) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.10"
     extras = set(metadata.get_all("Provides-Extra"))
-    assert {"cpu", "gpu", "train", "export", "video", "camera", "dev"} <= extras
+    assert {"cpu", "gpu", "train", "export", "video", "camera", "archive", "ray", "dev"} <= extras
     assert "res2clip = res2clip.cli:main" in scripts
     assert "res2clip-run = res2clip_runtime.cli:main" in scripts
 

@@ -31,11 +31,11 @@ def run(*command: object, cwd: Path, timeout: float = 600) -> str:
 
 @pytest.fixture(scope="session")
 def edge(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel's ``[cpu,video]``."""
+    """A virtual environment with the wheel's ``[cpu,video,archive]``."""
     folder = tmp_path_factory.mktemp("edge")
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cpu,video]", cwd=folder)
+    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cpu,video,archive]", cwd=folder)
     return folder
 
 
@@ -46,7 +46,7 @@ def test_both_commands_help_without_torch(edge: Path) -> None:
     assert "ran a graph" in run(bin_folder / "res2clip-run", "doctor", cwd=edge)
 
 
-def test_parts_are_taught_and_inspected_from_the_command_line(edge: Path) -> None:
+def test_parts_are_taught_inspected_and_scored_from_the_command_line(edge: Path) -> None:
     draw = (
         f"import pathlib, sys; sys.path.append({str(ROOT / 'tests')!r});"
         "import drawn_parts as d;"
@@ -61,6 +61,9 @@ def test_parts_are_taught_and_inspected_from_the_command_line(edge: Path) -> Non
     recipe = "washer.recipe.safetensors"
     done = run(program, "--source", "new", "--recipe", recipe, "--bundle", bundle, cwd=edge)
     assert "5 pictures of 'washer': 3 OK, 2 NG, 0 ERROR" in done
+    options = ["--recipe", recipe, "--bundle", bundle, "--out", "scores.parquet", "--workers", 2]
+    scored = run(edge / "venv" / "bin" / "res2clip", "score", "new", *options, cwd=edge)
+    assert scored.endswith("result: scores.parquet\n")
 
 
 def test_runtime_tests_pass_from_the_wheel(edge: Path) -> None:

@@ -30,9 +30,9 @@ class ProgressBar:
         self._progress = progress
         self._task = progress.add_task("", total=total)
 
-    def advance(self, note: str = "") -> None:
-        """Count one picture and show a note beside the bar."""
-        self._progress.update(self._task, advance=1, description=note)
+    def advance(self, note: str = "", *, count: int = 1) -> None:
+        """Count pictures and show a note beside the bar."""
+        self._progress.update(self._task, advance=count, description=note)
 
     def line(self, text: str) -> None:
         """Print a result line on stdout.

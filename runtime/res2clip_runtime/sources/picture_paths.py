@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ __all__ = [
     "PicturePaths",
     "find_pictures",
     "is_pattern",
+    "walk_pictures",
 ]
 
 PICTURE_SUFFIXES = frozenset(
@@ -89,8 +90,32 @@ def find_pictures(
     return PicturePaths(_fixed_part(path), found)
 
 
+def walk_pictures(folder: Path, *, exclude: Sequence[Path] = ()) -> Iterator[Path]:
+    """Yield the picture files in a folder and its subfolders, sorted, without holding them all.
+
+    Raises:
+        SourceError: a folder cannot be read.
+    """
+    left_out = {path.resolve() for path in exclude}
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(
+                (entry.name, entry.is_dir(), entry.is_symlink())
+                for entry in found
+                if not entry.name.startswith(".")
+            )
+    except OSError as err:
+        raise SourceError(f"the folder {err.filename} cannot be read: {err.strerror}") from err
+    for name, is_folder, is_link in entries:
+        path = folder / name
+        if not is_folder and _is_picture(name):
+            yield path
+        elif is_folder and not is_link and path.resolve() not in left_out:
+            yield from walk_pictures(path, exclude=exclude)
+
+
 def _in_folder(folder: Path, *, subfolders: bool, exclude: Sequence[Path]) -> tuple[Path, ...]:
-    found = _walk(folder, exclude)
+    found = list(walk_pictures(folder, exclude=exclude))
     taken = tuple(p for p in found if subfolders or p.parent == folder)
     if taken:
         return taken
@@ -99,24 +124,6 @@ def _in_folder(folder: Path, *, subfolders: bool, exclude: Sequence[Path]) -> tu
         inner = found[0].parent
         hint = f"its subfolders do: give {inner}, or the glob '{folder}/**/*{found[0].suffix}'"
     raise SourceError(f"the folder {folder} holds no pictures; {hint}")
-
-
-def _walk(folder: Path, exclude: Sequence[Path]) -> list[Path]:
-    left_out = {path.resolve() for path in exclude}
-    found = []
-    for directory, subfolders, names in os.walk(folder, onerror=_refuse_unreadable):
-        here = Path(directory)
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith(".") and (here / name).resolve() not in left_out
-        ]
-        found += [here / name for name in names if _is_picture(name)]
-    return sorted(found)
-
-
-def _refuse_unreadable(err: OSError) -> None:
-    raise SourceError(f"the folder {err.filename} cannot be read: {err.strerror}") from err
 
 
 def _is_picture(name: str) -> bool:
