@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from res2clip.training.folder import RunFolder
-from res2clip.training.loop import Trainer
-from res2clip.training.pairs import random_pairs
 from res2clip.training.processes import open_fabric
+from res2clip.training.session import TrainingRequest, train_heads
 from res2clip.training.settings import TrainingSettings
 
-__all__ = ["RunFolder", "Trainer", "TrainingSettings", "open_fabric", "random_pairs"]
+__all__ = ["TrainingRequest", "TrainingSettings", "open_fabric", "train_heads"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from res2clip_runtime.storage import output_error, write_atomically
 
-__all__ = ["Table", "Value"]
+__all__ = ["Row", "Table", "Value"]
 
-Value = int | float | None
+Value: TypeAlias = "int | float | None"
+Row: TypeAlias = "dict[str, float | None]"
 
 
 class Table:
@@ -30,7 +32,7 @@ class Table:
         """
         self.path = path
         self._columns = columns
-        kept = [row for row in self.rows() if int(row[columns[0]] or 0) <= upto]
+        kept = [row for row in self.rows() if (row[columns[0]] or 0) <= upto]
         write_atomically(path, self._text(kept, header=True).encode())
 
     def append(self, row: Mapping[str, Value]) -> None:
@@ -45,15 +47,23 @@ class Table:
         except OSError as err:
             raise output_error(self.path, err) from err
 
-    def rows(self) -> list[dict[str, float | None]]:
+    def rows(self) -> list[Row]:
         """Return every whole row; empty fields are None."""
-        if not self.path.exists():
-            return []
-        with self.path.open(encoding="utf-8", newline="") as file:
-            found = [row for row in csv.DictReader(file) if _is_whole(row, self._columns)]
-        return [{c: float(row[c]) if row[c] else None for c in self._columns} for row in found]
+        return Table.read(self.path)
 
-    def _text(self, rows: list[Mapping[str, Value]], *, header: bool) -> str:
+    @staticmethod
+    def read(path: Path) -> list[Row]:
+        """Return every whole row of a file; none if there is no file."""
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]  # the last one may be torn
+        return [
+            {column: float(value) if value else None for column, value in row.items()}
+            for row in csv.DictReader(whole)
+        ]
+
+    def _text(self, rows: Sequence[Mapping[str, Value]], *, header: bool) -> str:
         text = io.StringIO()
         writer = csv.DictWriter(text, self._columns, lineterminator="\n")
         if header:
@@ -61,8 +71,3 @@ class Table:
         counter = self._columns[0]
         writer.writerows({**row, counter: int(row[counter] or 0)} for row in rows)
         return text.getvalue()
-
-
-def _is_whole(row: Mapping[str, str | None], columns: tuple[str, ...]) -> bool:
-    """Return whether a row was written to its end; the last one may be torn."""
-    return all(row.get(column) is not None for column in columns) and bool(row[columns[0]])
