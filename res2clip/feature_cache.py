@@ -14,14 +14,14 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from res2clip.encoding import encode_files
+from res2clip.encoding import PICTURES_AT_ONCE, encode_files
 from res2clip.feature_shard import HalfRow, Shard, write_shard
 from res2clip_runtime.errors import (
     ArtefactError,
@@ -110,10 +110,12 @@ class FeatureCache:
         missing = self.missing(paths)
         self._require_room(len(missing))
         there, total = len(set(paths)) - len(missing), len(set(paths))
+        # A killed call leaves whole shards, so the next one encodes the same groups of pictures
+        # together and gets the same bits.
         for first in range(0, len(missing), _PICTURES_A_SHARD):
             rows: dict[str, HalfRow] = {}
-            for path in missing[first : first + _PICTURES_A_SHARD]:
-                rows[self._digest(path)] = self._encode(path)
+            for path, row in self._encode(missing[first : first + _PICTURES_A_SHARD]):
+                rows[self._digest(path)] = row
                 there += 1
                 if progress:
                     progress(there, total)
@@ -170,10 +172,13 @@ class FeatureCache:
             self._checked.add(digest)
         return row
 
-    def _encode(self, path: Path) -> HalfRow:
-        features = encode_files(self._stages, [path])
-        flat = features.patches.reshape(-1, features.patches.shape[-1])  # (T * P, D)
-        return np.concatenate([flat, features.image]).astype(np.float16)
+    def _encode(self, paths: Sequence[Path]) -> Iterator[tuple[Path, HalfRow]]:
+        for first in range(0, len(paths), PICTURES_AT_ONCE):
+            group = paths[first : first + PICTURES_AT_ONCE]
+            features = encode_files(self._stages, group)
+            flat = features.patches.reshape(len(group), -1, self._row_shape[1])  # (n, T * P, D)
+            rows = np.concatenate([flat, features.image[:, None]], axis=1).astype(np.float16)
+            yield from zip(group, rows, strict=True)
 
     def _write(self, rows: dict[str, HalfRow]) -> None:
         path = self.folder / f"{self._writer}-{self._written:06d}.safetensors"
