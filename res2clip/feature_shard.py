@@ -89,7 +89,7 @@ class Shard:
 
     def check(self, index: int, row: HalfRow) -> None:
         """Raise ArtefactError unless ``row`` holds the bytes that were written."""
-        if zlib.crc32(row) != self.crc32[index]:
+        if _crc32(row) != self.crc32[index]:
             raise self.damage("its bytes are not those that were written")
 
     def damage(self, what: str) -> ArtefactError:
@@ -110,9 +110,13 @@ def write_shard(path: Path, rows: Mapping[str, HalfRow]) -> None:
     about = {
         "format": _FORMAT,
         "pictures": list(rows),
-        "crc32": [zlib.crc32(np.ascontiguousarray(row)) for row in features],
+        "crc32": [_crc32(row) for row in features],
     }
     write_atomically(path, save({_TENSOR: features}, metadata={_KEY: canonical_json(about)}))
+
+
+def _crc32(row: HalfRow) -> int:
+    return zlib.crc32(memoryview(np.ascontiguousarray(row)))
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from res2clip.training.log import Row
 from res2clip.training.objective import LOSSES
 
@@ -37,8 +35,8 @@ def draw_losses(rows: Sequence[Row]) -> str:
 
 
 def _mean(rows: Sequence[Row]) -> Row:
-    known = {name: [row[name] for row in rows if row[name] is not None] for name in LOSSES}
-    means: Row = {name: float(np.mean(v)) if v else None for name, v in known.items()}
+    known = {name: [v for row in rows if (v := row[name]) is not None] for name in LOSSES}
+    means: Row = {name: sum(v) / len(v) if v else None for name, v in known.items()}
     return {"step": rows[-1]["step"], **means}
 
 

@@ -177,7 +177,8 @@ class Trainer:
         """Return the sum over the processes."""
         if self._fabric.world_size == 1:
             return values
-        total: Tensor = self._fabric.all_reduce(values, reduce_op="sum")
+        total = self._fabric.all_reduce(values, reduce_op="sum")
+        assert isinstance(total, Tensor)
         return total
 
 
