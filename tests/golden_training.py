@@ -1,6 +1,6 @@
 """The golden training: four epochs over the test split in file order, batch 6, no shuffling.
 
-    python tests/golden_training.py CLIP HEADS OUT [--cache DIR]
+    python tests/golden_training.py CLIP HEADS OUT
 
 trains in a folder OUT; under torchrun, with several processes.
 """
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import res2clip
 from res2clip.datasets import Sample
-from res2clip.feature_cache import FeatureCache
+from res2clip.encoding import encode_files
 from res2clip.heads import load_heads, save_heads
 from res2clip.training import TrainingSettings, open_fabric
 from res2clip.training.batch import FeaturesOf
@@ -57,17 +59,11 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("clip", "heads", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--cache", type=Path, required=True)
     options = parser.parse_args(arguments)
     model = res2clip.Res2CLIP(res2clip.load_backbone(options.clip, image_size=112))
-    with FeatureCache.open(options.cache, model) as cache:
-        trainer = golden_trainer(model, options.heads, options.out, cache.features)
-        fabric = trainer._fabric
-        paths = [pair.query.path for pair in golden_pairs()]
-        cache.fill(paths[fabric.global_rank :: fabric.world_size])
-        fabric.barrier()
-        trainer.train()
-    if fabric.is_global_zero:
+    trainer = golden_trainer(model, options.heads, options.out, partial(encode_files, model))
+    trainer.train()
+    if int(os.environ.get("RANK", "0")) == 0:
         save_heads(trainer.run.heads, options.out / "heads.safetensors")
 
 

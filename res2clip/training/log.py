@@ -68,6 +68,6 @@ class Table:
         writer = csv.DictWriter(text, self._columns, lineterminator="\n")
         if header:
             writer.writeheader()
-        counter = self._columns[0]
-        writer.writerows({**row, counter: int(row[counter] or 0)} for row in rows)
+        # Whole numbers look the same whether they were just counted or read back.
+        writer.writerows({k: f"{v:.17g}" for k, v in row.items() if v is not None} for row in rows)
         return text.getvalue()

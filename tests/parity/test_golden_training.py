@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +19,34 @@ from res2clip.encoding import encode_files
 from res2clip.feature_cache import FeatureCache
 from res2clip.heads import load_heads
 from res2clip.losses import Truth, count_kinds, magnitude_control, rank, upsample
+from res2clip_runtime.stages import Features
 
 LOSS, RELATIVE_MOVE = 1e-4, 0.01
 """Allowed by the golden figures: absolute for losses, relative for how far a tensor moved."""
+FIRST = 1e-5
+"""Allowed for single weights, for which the golden figures state nothing: float noise."""
+FIRST_CACHED = 5e-4
+"""The same with features rounded to fp16: one step of Adam at the peak learning rate, since Adam
+moves a weight whose gradient is next to nothing as far as any other."""
 NAMES = {"visual": "L_vis", "text": "L_text", "residual": "L_res_vis", "direction": "L_res_text"}
 
 
 @pytest.fixture
 def inputs(figures) -> dict[str, torch.Tensor]:
     return {k[8:]: torch.from_numpy(v) for k, v in figures.items() if k.startswith("loss/in_")}
+
+
+@pytest.fixture(scope="module")
+def encoded(model_of):
+    """Features in fp32, each picture encoded once."""
+    paths = [pair.query.path for pair in golden_pairs()]
+    found = encode_files(model_of("training-free"), paths)
+
+    def features(wanted):
+        rows = [paths.index(path) for path in wanted]
+        return Features(patches=found.patches[rows], image=found.image[rows])
+
+    return features
 
 
 def truth_of(anomalous: torch.Tensor) -> Truth:
@@ -54,7 +72,9 @@ def test_losses_of_pictures_are_the_golden_ones(inputs, figures) -> None:
     assert_close(rank(scores, norm, truth), figures["loss/dynamic_margin_ranking_global"], LOSS)
 
 
-def check_heads(trained: dict[str, torch.Tensor], start: Path, figures) -> None:
+def check_heads(
+    trained: dict[str, torch.Tensor], start: Path, figures, first8: float = FIRST
+) -> None:
     before = load_heads(start, taps=(6, 12, 18, 24), dim=768).state_dict()
     assert trained.keys() == before.keys()
     for name, tensor in trained.items():
@@ -62,10 +82,10 @@ def check_heads(trained: dict[str, torch.Tensor], start: Path, figures) -> None:
         moved = float((tensor - before[name]).norm())
         assert moved == pytest.approx(float(figures[f"{key}/delta_norm"]), rel=RELATIVE_MOVE), name
         first = tensor.flatten()[:8].detach().numpy()
-        assert_close(first, figures[f"{key}/first8"], LOSS, name)
+        assert_close(first, figures[f"{key}/first8"], first8, name)
 
 
-def train_and_check(trainer, start: Path, figures) -> None:
+def train_and_check(trainer, start: Path, figures, first8: float = FIRST) -> None:
     losses: list[dict[str, float]] = []
     trainer.train(on_step=lambda step, found: losses.append(dict(found)))
     golden = json.loads(str(figures["train/losses_3dp"]))
@@ -74,16 +94,15 @@ def train_and_check(trainer, start: Path, figures) -> None:
         for name, value in found.items():
             # The golden ones are rounded to three decimals.
             assert value == pytest.approx(expected[NAMES[name]], abs=5e-4 + LOSS), (step, name)
-    check_heads(trainer.run.heads.state_dict(), start, figures)
+    check_heads(trainer.run.heads.state_dict(), start, figures, first8)
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])
 def test_training_follows_the_golden_trajectory(
-    model_of, golden_heads, figures, tmp_path, accumulate
+    model_of, golden_heads, figures, tmp_path, encoded, accumulate
 ) -> None:
     model = model_of("training-free")
-    features = partial(encode_files, model)
-    trainer = golden_trainer(model, golden_heads, tmp_path, features, accumulate=accumulate)
+    trainer = golden_trainer(model, golden_heads, tmp_path, encoded, accumulate=accumulate)
     train_and_check(trainer, golden_heads, figures)
 
 
@@ -94,7 +113,7 @@ def test_training_through_the_cache_follows_it_too(
     with FeatureCache.open(tmp_path / "cache", model) as cache:
         cache.fill([pair.query.path for pair in golden_pairs()])
         trainer = golden_trainer(model, golden_heads, tmp_path / "run", cache.features)
-        train_and_check(trainer, golden_heads, figures)
+        train_and_check(trainer, golden_heads, figures, FIRST_CACHED)
 
 
 @pytest.mark.slow
@@ -102,7 +121,7 @@ def test_two_processes_follow_it_too(golden_heads, figures, tmp_path) -> None:
     clip = save_clip(tmp_path / "clip.safetensors", 11)
     script = Path(__file__).parents[1] / "golden_training.py"
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    places = [clip, golden_heads, tmp_path / "run", "--cache", tmp_path / "cache"]
+    places = [clip, golden_heads, tmp_path / "run"]
     done = subprocess.run(
         [sys.executable, *torchrun, str(script), *map(str, places)],
         capture_output=True,
@@ -111,8 +130,6 @@ def test_two_processes_follow_it_too(golden_heads, figures, tmp_path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     check_heads(load_file(tmp_path / "run" / "heads.safetensors"), golden_heads, figures)
-    shards = list((tmp_path / "cache").glob("*/*.safetensors"))
-    assert len({shard.name.split("-")[0] for shard in shards}) == 2, "each wrote its own files"
 
 
 def test_losses_of_parts_add_up_to_those_of_the_batch(inputs) -> None:

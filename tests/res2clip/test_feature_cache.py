@@ -151,7 +151,7 @@ def test_a_disk_that_is_too_small_is_told_before_encoding(
     monkeypatch.setattr(feature_cache.shutil, "disk_usage", lambda path: Usage)
     with (
         FeatureCache.open(tmp_path, tiny_model) as cache,
-        pytest.raises(OutputError, match="40 pictures.*--cache"),
+        pytest.raises(OutputError, match=r"40 pictures.*--cache"),
     ):
         cache.fill(pictures)
     assert not shards(tmp_path)

@@ -104,7 +104,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(train, tmp_path) -> None:
     train("run")
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:100])
-    with pytest.raises(ArtefactError, match="checkpoint.safetensors is damaged"):
+    with pytest.raises(ArtefactError, match=r"checkpoint\.safetensors is damaged"):
         train("run", resume=True)
 
 
