@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from res2clip.adapters import MultiScaleConvAdapter, ResidualAdapter
 from res2clip.weights import unpickle_tensors
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError
+from res2clip_runtime.storage import write_atomically
 
-__all__ = ["ResidualHeads", "load_heads"]
+__all__ = ["ResidualHeads", "load_heads", "read_heads", "save_heads", "save_published"]
 
 GROUPS = (
     "vis_adapters",
@@ -48,6 +51,62 @@ def load_heads(path: str | os.PathLike[str], *, taps: Sequence[int], dim: int) -
         ArtefactError: it is damaged, or made for other taps or another width.
     """
     path = Path(path)
+    tensors = _read(path)
+    heads = ResidualHeads(taps, dim)
+    try:
+        heads.load_state_dict(tensors, strict=True)
+    except RuntimeError as err:
+        raise ArtefactError(
+            f"{path} does not fit this backbone (taps {tuple(taps)}, width {dim}): "
+            f"{str(err).splitlines()[-1].strip()}"
+        ) from err
+    return heads.requires_grad_(False).eval()
+
+
+def read_heads(path: Path) -> ResidualHeads:
+    """Return the heads of a file in either format, taps and width as the file says.
+
+    Raises:
+        ArtefactNotFoundError: there is no such file.
+        ArtefactError: it is damaged, or holds no heads.
+    """
+    names = _read(path)
+    taps = {
+        int(k.split(".")[1]) for k in names if re.fullmatch(r"vis_adapters\.\d+\.up\.weight", k)
+    }
+    widths = [names[f"vis_adapters.{tap}.up.weight"].shape[0] for tap in taps]
+    if not taps:
+        raise ArtefactError(f"{path} holds no residual heads; give the file that training wrote")
+    return load_heads(path, taps=sorted(taps), dim=widths[0])
+
+
+def save_published(heads: ResidualHeads, path: Path) -> None:
+    """Write the heads as the published ``.pth``: a dict of five state dicts.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    groups = {
+        group: {k: t.detach().float().cpu() for k, t in module.state_dict().items()}
+        for group, module in ((group, heads.get_submodule(group)) for group in GROUPS)
+    }
+    data = io.BytesIO()
+    torch.save(groups, data)
+    write_atomically(path, data.getvalue())
+
+
+def save_heads(heads: ResidualHeads, path: Path) -> None:
+    """Write the heads as safetensors, fp32.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    tensors = {name: t.detach().float().cpu() for name, t in heads.state_dict().items()}
+    write_atomically(path, save(tensors))
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of either format, fp32 and finite."""
     if not path.is_file():
         raise ArtefactNotFoundError(f"no head weights at {path} (--heads); check the path")
     try:
@@ -58,15 +117,7 @@ def load_heads(path: str | os.PathLike[str], *, taps: Sequence[int], dim: int) -
         raise ArtefactError(f"{path} holds something else than tensors; copy it again")
     if odd := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
         raise ArtefactError(f"{path}: {odd[0]} holds NaN or infinity; train the heads again")
-    heads = ResidualHeads(taps, dim)
-    try:
-        heads.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
-    except RuntimeError as err:
-        raise ArtefactError(
-            f"{path} does not fit this backbone (taps {tuple(taps)}, width {dim}): "
-            f"{str(err).splitlines()[-1].strip()}"
-        ) from err
-    return heads.requires_grad_(False).eval()
+    return {name: value.float() for name, value in tensors.items()}
 
 
 def _published(path: Path) -> dict[str, Tensor]:

@@ -10,7 +10,9 @@ from res2clip.cli.doctor import doctor
 from res2clip.cli.draw import draw
 from res2clip.cli.export import export
 from res2clip.cli.score import score
+from res2clip.cli.heads import heads_app
 from res2clip.cli.teach import teach
+from res2clip.cli.train import train
 from res2clip_runtime.cli.group import CommandGroup
 from res2clip_runtime.cli.recipe import recipe_app
 
@@ -39,6 +41,8 @@ app.command()(teach)
 app.command()(export)
 app.command()(score)
 app.add_typer(recipe_app, name="recipe")
+app.command()(train)
+app.add_typer(heads_app, name="heads")
 app.command()(demo)
 app.command()(draw)
 app.command()(datasets)

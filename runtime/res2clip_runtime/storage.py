@@ -12,6 +12,7 @@ from pathlib import Path
 from res2clip_runtime.errors import OutputError
 
 __all__ = [
+    "cache_directory",
     "data_directory",
     "file_sha256",
     "move_durably",
@@ -74,6 +75,12 @@ def file_sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def cache_directory() -> Path:
+    """Return res2clip's folder in the user's cache directory (XDG), which may not exist yet."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "res2clip"
 
 
 def data_directory() -> Path:

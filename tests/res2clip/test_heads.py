@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 import res2clip
 from res2clip.branches import Branches
-from res2clip.heads import ResidualHeads, load_heads
+from res2clip.heads import ResidualHeads, load_heads, read_heads, save_published
+from res2clip.heads import save_heads as save_residual_heads
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError
 
 TAPS, DIM = (1, 2, 3), 48
@@ -69,3 +70,15 @@ def test_heads_change_the_score_id_and_not_the_encoder_id(tiny_checkpoint, tmp_p
     assert plain.encoder_id == tuned.encoder_id
     assert plain.score_id != tuned.score_id
     assert (plain.residual_weight, tuned.residual_weight) == (1.0, 0.1)
+
+
+def test_heads_convert_to_the_published_format_and_back(tmp_path) -> None:
+    published = save_heads(tmp_path / "published.pth", 21, taps=TAPS, dim=DIM)
+    heads = read_heads(published)
+    save_residual_heads(heads, tmp_path / "ours.safetensors")
+    save_published(read_heads(tmp_path / "ours.safetensors"), tmp_path / "again.pth")
+    first, second = (torch.load(p, weights_only=True) for p in (published, tmp_path / "again.pth"))
+    assert first.keys() == second.keys()
+    for group, tensors in first.items():
+        assert tensors.keys() == second[group].keys()
+        assert all(torch.equal(tensors[name], second[group][name]) for name in tensors)
