@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from res2clip.cli.datasets import datasets
 from res2clip.cli.demo import demo
 from res2clip.cli.doctor import doctor
 from res2clip.cli.draw import draw
@@ -38,4 +39,5 @@ app.command()(export)
 app.add_typer(recipe_app, name="recipe")
 app.command()(demo)
 app.command()(draw)
+app.command()(datasets)
 app.command()(doctor)

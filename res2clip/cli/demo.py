@@ -29,7 +29,8 @@ def demo(
         typer.Option(
             metavar="DIR",
             help="Your pictures: a category folder in MVTec AD's layout (train/good, test/*, "
-            "ground_truth/*), or a folder of such. By default a product is drawn.",
+            "ground_truth/*), a folder of such, or another layout that `res2clip datasets` knows. "
+            "By default a product is drawn.",
         ),
     ] = None,
     shots: Annotated[int, typer.Option(min=1, help="Good pictures to teach from.")] = 4,

@@ -1,96 +1,102 @@
-"""Categories in MVTec AD's layout.
+"""Categories in the folder layout of MVTec AD and its relatives.
 
     <category>/train/good/*                      good pictures to teach from
     <category>/test/good/*                       good pictures to test
     <category>/test/<defect>/*                   defective ones
-    <category>/ground_truth/<defect>/<stem>_mask.png (or <stem>.png)
+    <category>/ground_truth/<defect>/<mask>      see ``mask_search.py``
 
-``test`` may be missing, or hold only good pictures. Without ``ground_truth`` there are no masks;
-where it is there, it has to be complete.
+MPDD, and VisA after its ``prepare_data.py``, look just like that. Three differ by a few names:
+
+- BTAD calls good pictures ``ok`` (and defective ones ``ko``).
+- MVTec LOCO AD has several masks a picture: ``ground_truth/<defect>/<stem>/000.png`` and so on.
+- MVTec AD 2 tests with ``test_public`` and keeps its masks in there; ``test_private`` and
+  ``test_private_mixed`` have no labels and are left out.
+
+``validation/good`` (LOCO, AD 2) belongs to neither split and is left out. The test folder may be
+missing, or hold only good pictures. Without masks' folder there are no masks; where it is there, it
+has to be complete.
+
+Facts from the loaders of anomalib (github.com/open-edge-platform/anomalib, src/anomalib/data, and
+its issues 162 and 2803: BTAD's formats, LOCO's mask values) and of AnomalyCLIP
+(github.com/zqhang/AnomalyCLIP, generate_dataset_json).
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from res2clip.datasets.category import GOOD, Category, Sample
 from res2clip.datasets.listing import pictures, subfolders
-from res2clip.datasets.mask import picture_size_px
-from res2clip_runtime.errors import ArtefactNotFoundError, InputError
+from res2clip.datasets.mask_search import find_mask
+from res2clip_runtime.errors import InputError
 
-__all__ = ["find_categories"]
+__all__ = ["FolderLayout", "layout_of", "read_folder"]
 
 
-def find_categories(directory: str | Path) -> tuple[Category, ...]:
-    """Return the categories at ``directory``: it is one, or holds some, or its subfolders do.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderLayout:
+    """Names of the folders in a category."""
+
+    name: str
+    """What the layout is called."""
+    signs: tuple[str, ...]
+    """Folders, any of which tells that this is the layout."""
+    good: str = GOOD
+    """Folder of good pictures below ``train`` and ``test``."""
+    test: str = "test"
+    """Folder of the test pictures."""
+    masks: str = "ground_truth"
+    """Folder of the masks."""
+
+
+_LAYOUTS = (
+    FolderLayout(
+        name="mvtec_ad_2",
+        signs=("test_public",),
+        test="test_public",
+        masks="test_public/ground_truth",
+    ),
+    FolderLayout(name="btad", signs=("train/ok",), good="ok"),
+    FolderLayout(name="mvtec_loco", signs=("test/logical_anomalies", "test/structural_anomalies")),
+    FolderLayout(name="mvtec", signs=("train", "test/good")),
+)
+"""From the most to the least special."""
+
+
+def layout_of(folder: Path) -> FolderLayout | None:
+    """Return the layout ``folder`` is meant to have; what is wrong is said when it is read."""
+    for layout in _LAYOUTS:
+        if any((folder / sign).is_dir() for sign in layout.signs):
+            return layout
+    return None
+
+
+def read_folder(folder: Path, layout: FolderLayout, *, name: str) -> Category:
+    """Return the category at ``folder``.
 
     Raises:
-        ArtefactNotFoundError: there is no such folder.
-        InputError: there is no category, or the first file that is wrong: a category without good
-            pictures, a defective picture without mask, a mask of another size.
+        InputError: it has no good pictures, or the first mask that is missing or does not fit.
     """
-    root = Path(directory)
-    if not root.is_dir():
-        raise ArtefactNotFoundError(f"there is no folder {root}; check the path (--data)")
-    if _is_category(root):
-        return (_read(root, name=root.resolve().name),)
-    folders = [inner for outer in subfolders(root) for inner in _category_folders(outer)]
-    if not folders:
-        raise InputError(
-            f"{root} holds no category: expected {root / 'train' / GOOD} with good pictures, "
-            "or folders that have train/good (MVTec AD's layout)"
-        )
-    same = Counter(folder.name for folder in folders)
-    return tuple(
-        _read(f, name=f.name if same[f.name] == 1 else f.relative_to(root).as_posix())
-        for f in folders
-    )
-
-
-def _category_folders(folder: Path) -> list[Path]:
-    if _is_category(folder):
-        return [folder]
-    return [inner for inner in subfolders(folder) if _is_category(inner)]
-
-
-def _is_category(folder: Path) -> bool:
-    """Return whether this is meant to be one; what is wrong with it is said when it is read."""
-    return (folder / "train").is_dir() or (folder / "test" / GOOD).is_dir()
-
-
-def _read(folder: Path, *, name: str) -> Category:
-    train_good = pictures(folder / "train" / GOOD)
+    good = folder / "train" / layout.good
+    train_good = pictures(good)
     if not train_good:
         raise InputError(
-            f"{folder / 'train' / GOOD} holds no pictures; put good pictures of {name} there, "
+            f"{good} holds no pictures; put good pictures of {name} there, "
             "they are what it is taught from"
         )
-    masks = folder / "ground_truth"
+    masks = folder / layout.masks
+    kinds = [kind for kind in subfolders(folder / layout.test) if kind != masks]
     # Good pictures first, whatever the defects are called.
-    classes = sorted(subfolders(folder / "test"), key=lambda path: (path.name != GOOD, path.name))
+    kinds.sort(key=lambda kind: (kind.name != layout.good, kind.name))
     test = tuple(
-        Sample(path=path, defect=kind.name, mask=_mask_of(path, kind.name, masks))
-        for kind in classes
-        for path in pictures(kind)
+        _sample(path, kind.name, layout, masks) for kind in kinds for path in pictures(kind)
     )
-    return Category(name=name, folder=folder, train_good=train_good, test=test)
+    return Category(name=name, folder=folder, train_good=train_good, test=test, layout=layout.name)
 
 
-def _mask_of(picture: Path, defect: str, masks: Path) -> Path | None:
-    if defect == GOOD or not masks.is_dir():
-        return None
-    candidates = [masks / defect / f"{picture.stem}{ending}" for ending in ("_mask.png", ".png")]
-    mask = next((path for path in candidates if path.is_file()), None)
-    if mask is None:
-        raise InputError(
-            f"{picture} has no mask: expected {candidates[0]} (or {candidates[1].name}); "
-            f"add it, or remove {masks} to go without masks"
-        )
-    wanted, got = picture_size_px(picture), picture_size_px(mask)
-    if wanted != got:
-        raise InputError(
-            f"the mask {mask} is {got[0]} x {got[1]} px, its picture {picture} is "
-            f"{wanted[0]} x {wanted[1]} px; they must be of one size"
-        )
-    return mask
+def _sample(path: Path, kind: str, layout: FolderLayout, masks: Path) -> Sample:
+    if kind == layout.good:
+        return Sample(path=path, defect=GOOD, mask=None)
+    mask = find_mask(path, masks / kind) if masks.is_dir() else None
+    return Sample(path=path, defect=kind, mask=mask)
