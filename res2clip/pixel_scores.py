@@ -25,8 +25,8 @@ from res2clip_runtime.errors import InputError
 
 __all__ = ["PixelFigures", "PixelScores"]
 
-_PIECE = 1 << 22
-"""Pixels counted at a time: 16 MB of scores, and 48 MB of places and counts."""
+_PIECE = 1 << 20
+"""Pixels counted at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
