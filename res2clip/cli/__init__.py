@@ -1,4 +1,4 @@
-"""``res2clip``: teach, export, draw, demo, doctor; the commands that need torch."""
+"""``res2clip``: teach, export, draw, datasets, demo, doctor; the commands that need torch."""
 
 from __future__ import annotations
 

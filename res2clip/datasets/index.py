@@ -73,29 +73,33 @@ def file_within(root: Path, text: str, *, where: str, folder: bool = False) -> P
     if not place.is_relative_to(base) or place == base:
         raise InputError(f"{where}: the path {text!r} leaves the data's folder {root}; correct it")
     relative = place.relative_to(base)
-    if not (_is_file(place) or (folder and place.is_dir())):
+    if not _exists(place, folder=folder):
         raise InputError(f"{where}: there is no file {root / relative}; add it or correct the path")
     return root / relative
 
 
-def _is_file(path: Path) -> bool:
+def _exists(path: Path, *, folder: bool) -> bool:
     try:
-        return path.is_file()
+        return path.is_file() or (folder and path.is_dir())
     except OSError:  # a name too long to be asked about
         return False
 
 
-def categories_of(entries: Iterable[Entry], root: Path, *, layout: str) -> tuple[Category, ...]:
-    """Return the listed categories, sorted like those of folders.
+def categories_of(
+    entries: Iterable[Entry], root: Path, *, file: Path, layout: str
+) -> tuple[Category, ...]:
+    """Return the categories that ``file`` lists below ``root``, sorted like those of folders.
 
     Raises:
         InputError: the first entry that is wrong: a picture outside ``root``, missing or listed
             twice, a defective one to teach from, a mask that is missing or does not fit; or a
-            category without good pictures to teach from.
+            category without good pictures to teach from; or there are no entries.
     """
     listed: dict[str, list[Entry]] = {}
     for entry in entries:
         listed.setdefault(entry.category, []).append(entry)
+    if not listed:
+        raise InputError(f"{file} lists no pictures; write or download it again")
     return tuple(_category(name, listed[name], root, layout) for name in sorted(listed))
 
 

@@ -23,7 +23,9 @@ def read_json(file: Path) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as err:
-        raise InputError(f"{file} is no JSON that can be used: {err}; write it again") from err
+        raise InputError(
+            f"{file} is no JSON that can be used: {err}; check that it is the file you meant"
+        ) from err
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

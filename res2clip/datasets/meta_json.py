@@ -42,7 +42,7 @@ def read_meta(file: Path) -> tuple[Category, ...]:
         ArtefactNotFoundError: there is no such file.
         InputError: it is not such a file, or its first entry that is wrong.
     """
-    return categories_of(_entries(file), file.parent, layout="meta.json")
+    return categories_of(_entries(file), file.parent, file=file, layout="meta.json")
 
 
 def write_meta(file: Path, categories: Sequence[Category]) -> None:
@@ -97,22 +97,20 @@ def _entries(file: Path) -> Iterator[Entry]:
             "of entries for each category"
         )
     for split in _SPLITS:
-        for category, listed in _mapping(content.get(split, {}), f"{file}, {split}").items():
+        categories = content.get(split, {})
+        if not isinstance(categories, dict):
+            raise InputError(f"{file}, {split}: expected a list of entries for each category")
+        for category, listed in categories.items():
             where = f"{file}, {split}/{category}"
             if not isinstance(listed, list):
                 raise InputError(f"{where}: expected a list of entries")
-            for number, raw in enumerate(listed):
-                yield _entry(raw, split, category, f"{where}[{number}]")
+            for number, entry in enumerate(listed):
+                yield _entry(entry, split, category, f"{where}[{number}]")
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: expected a list of entries for each category")
-    return value
-
-
-def _entry(raw: Any, split: str, category: str, where: str) -> Entry:
-    entry = _mapping(raw, where)
+def _entry(entry: Any, split: str, category: str, where: str) -> Entry:
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: expected an entry with img_path and anomaly")
     for key in ("img_path", "anomaly"):
         if key not in entry:
             raise InputError(f"{where} has no '{key}'; add it")

@@ -18,7 +18,8 @@ has to be complete.
 
 Facts from the loaders of anomalib (github.com/open-edge-platform/anomalib, src/anomalib/data, and
 its issues 162 and 2803: BTAD's formats, LOCO's mask values) and of AnomalyCLIP
-(github.com/zqhang/AnomalyCLIP, generate_dataset_json).
+(github.com/zqhang/AnomalyCLIP, generate_dataset_json). The names of MPDD's masks are from memory;
+MVTec AD's and VisA's kinds are both found.
 """
 
 from __future__ import annotations

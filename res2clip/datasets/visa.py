@@ -43,7 +43,8 @@ def read_visa(root: Path) -> tuple[Category, ...]:
     Raises:
         InputError: the table is not as expected, or its first entry that is wrong.
     """
-    return categories_of(_entries(root / SPLIT_FILE), root, layout="visa")
+    file = root / SPLIT_FILE
+    return categories_of(_entries(file), root, file=file, layout="visa")
 
 
 def _entries(file: Path) -> Iterator[Entry]:
@@ -53,15 +54,11 @@ def _entries(file: Path) -> Iterator[Entry]:
         raise InputError(
             f"{file} has no column '{missing[0]}'; its first line must name {','.join(_COLUMNS)}"
         )
-    empty = True
     try:
         for row in table:
-            empty = False
             yield _entry(row, f"{file}, line {table.line_num}")
     except csv.Error as err:
         raise InputError(f"{file}, line {table.line_num}: {err}; is this a csv table?") from err
-    if empty:
-        raise InputError(f"{file} lists no pictures; download the split again")
 
 
 def _entry(row: dict[str, str], where: str) -> Entry:
