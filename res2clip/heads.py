@@ -8,14 +8,15 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from res2clip.adapters import MultiScaleConvAdapter, ResidualAdapter
 from res2clip.weights import unpickle_tensors
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError
+from res2clip_runtime.storage import write_atomically
 
-__all__ = ["ResidualHeads", "load_heads"]
+__all__ = ["ResidualHeads", "load_heads", "save_heads"]
 
 GROUPS = (
     "vis_adapters",
@@ -67,6 +68,16 @@ def load_heads(path: str | os.PathLike[str], *, taps: Sequence[int], dim: int) -
             f"{str(err).splitlines()[-1].strip()}"
         ) from err
     return heads.requires_grad_(False).eval()
+
+
+def save_heads(heads: ResidualHeads, path: Path) -> None:
+    """Write the heads as safetensors, fp32.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    tensors = {name: t.detach().float().cpu() for name, t in heads.state_dict().items()}
+    write_atomically(path, save(tensors))
 
 
 def _published(path: Path) -> dict[str, Tensor]:

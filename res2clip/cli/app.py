@@ -11,6 +11,7 @@ from res2clip.cli.draw import draw
 from res2clip.cli.eval import eval_command
 from res2clip.cli.export import export
 from res2clip.cli.teach import teach
+from res2clip.cli.train import train
 from res2clip_runtime.cli.group import CommandGroup
 from res2clip_runtime.cli.recipe import recipe_app
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command()(teach)
 app.command()(export)
 app.add_typer(recipe_app, name="recipe")
+app.command()(train)
 app.command()(demo)
 app.command()(draw)
 app.command()(datasets)

@@ -18,7 +18,7 @@ _SWAPS_SIDES = (5, 6, 7, 8)
 _EXIF_ORIENTATION = 0x0112
 
 
-def load_mask(mask: Path, size_px: int) -> npt.NDArray[np.bool_]:
+def load_mask(mask: Path, size_px: int, *, half_covered: bool = False) -> npt.NDArray[np.bool_]:
     """Return (size_px, size_px) bool: the mask resized to the nearest pixel; all but black is True.
 
     Any value but zero counts, because VisA and MVTec LOCO AD write a defect's number, not 255.
@@ -26,13 +26,17 @@ def load_mask(mask: Path, size_px: int) -> npt.NDArray[np.bool_]:
     Args:
         mask: a picture, or a folder whose masks count together.
         size_px: side of the square that comes back.
+        half_covered: True instead where more than half of a pixel is defective (antialiased
+            bilinear), as the paper's code trains; what is thinner than a pixel vanishes.
 
     Raises:
         InputError: a file is missing or no picture.
     """
+    resample = Image.Resampling.BILINEAR if half_covered else Image.Resampling.NEAREST
     united = np.zeros((size_px, size_px), dtype=np.bool_)
     for path in mask_files(mask):
-        united |= _load(path, size_px)
+        plain = Image.fromarray(_load(path).astype(np.uint8) * 255)
+        united |= np.asarray(plain.resize((size_px, size_px), resample)) > 127
     return united
 
 
@@ -67,17 +71,17 @@ def picture_size_px(path: Path) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _load(path: Path, size_px: int) -> npt.NDArray[np.bool_]:
+def _load(path: Path) -> npt.NDArray[np.bool_]:
+    """Return (H, W) bool at the file's own size."""
     try:
         with Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture)
             plain = (
                 upright.convert("RGB") if upright.mode in ("P", "RGBA", "LA", "CMYK") else upright
             )
-            resized = plain.resize((size_px, size_px), Image.Resampling.NEAREST)
+            values = np.asarray(plain)
     except (OSError, SyntaxError, ValueError) as err:
         raise _unreadable(path, err) from err
-    values = np.asarray(resized)
     return (values.max(axis=2) if values.ndim == 3 else values) > 0
 
 

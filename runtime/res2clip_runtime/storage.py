@@ -11,7 +11,14 @@ from pathlib import Path
 
 from res2clip_runtime.errors import OutputError
 
-__all__ = ["data_directory", "file_sha256", "output_error", "printable_name", "write_atomically"]
+__all__ = [
+    "cache_directory",
+    "data_directory",
+    "file_sha256",
+    "output_error",
+    "printable_name",
+    "write_atomically",
+]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -58,6 +65,12 @@ def file_sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def cache_directory() -> Path:
+    """Return res2clip's folder in the user's cache directory (XDG), which may not exist yet."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "res2clip"
 
 
 def data_directory() -> Path:
