@@ -65,6 +65,12 @@ def eval_command(
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Test pictures per class; default: all.")
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep the features here, in fp16, for this and later commands."
+        ),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write one line per draw here.")
     ] = None,
@@ -100,18 +106,22 @@ def eval_command(
     are no defects or no masks. Each picture is encoded once. The report shows the first draw with
     the most shots.
     """
+    from res2clip.cli.eval_draws import DrawRequest
     from res2clip.cli.eval_models import ModelRequest, open_models
     from res2clip.cli.few_shot_run import FewShotRequest, run_few_shot
 
     request = FewShotRequest(
         data=data,
-        shots=shots,
-        draws=draws,
-        seed=seed,
-        records=records,
-        records_prefix=records_prefix,
+        draws=DrawRequest(
+            shots=shots,
+            draws=draws,
+            seed=seed,
+            records=records,
+            records_prefix=records_prefix,
+        ),
         only=tuple(category or ()),
         limit=limit,
+        cache=cache,
         report=report or (out / "report.html" if out else None),
     )
     chosen = ModelRequest(

@@ -6,9 +6,11 @@ import importlib.metadata
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from res2clip.cli.model_options import load_model
+from res2clip.loading import MINI
 from res2clip.model import Res2CLIP
 from res2clip.report.model_facts import ModelFacts
 from res2clip_runtime.backends import open_stages
@@ -84,25 +86,32 @@ def open_models(request: ModelRequest) -> Iterator[Models]:
 
 
 def _pytorch(request: ModelRequest) -> Models:
-    modes = _modes(request)
+    heads = request.heads or _packaged_heads(request.backbone)
+    modes = _modes(request.mode, heads)
     first = load_model(
         request.backbone,
         image_size=request.image_size,
-        heads=request.heads if modes[0] == TRAINED else None,
+        heads=heads if modes[0] == TRAINED else None,
         match=request.match,
     )
     models = {modes[0]: first}
     if len(modes) > 1:  # the same backbone in memory
-        models[TRAINED] = Res2CLIP(first.backbone, request.heads, request.match)
+        models[TRAINED] = Res2CLIP(first.backbone, heads, request.match)
     return Models(by_mode=models, bundle=None, facts=_facts(models[modes[-1]]))
 
 
-def _modes(request: ModelRequest) -> tuple[str, ...]:
-    mode = request.mode or (BOTH if request.heads else TRAINING_FREE)
+def _packaged_heads(backbone: str) -> Path | None:
+    """Return the heads that are shipped for a backbone."""
+    path = Path(str(resources.files("res2clip.mini"))) / "heads.safetensors"
+    return path if backbone == MINI and path.is_file() else None
+
+
+def _modes(wanted: str | None, heads: Path | None) -> tuple[str, ...]:
+    mode = wanted or (BOTH if heads else TRAINING_FREE)
     known = {TRAINING_FREE: (TRAINING_FREE,), TRAINED: (TRAINED,), BOTH: (TRAINING_FREE, TRAINED)}
     if mode not in known:
         raise InputError(f"unknown mode '{mode}' (--mode); use {', '.join(known)}")
-    if mode != TRAINING_FREE and request.heads is None:
+    if mode != TRAINING_FREE and heads is None:
         raise InputError(f"--mode {mode} needs learned heads; give --heads FILE")
     return known[mode]
 

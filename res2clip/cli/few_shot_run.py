@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from res2clip.cli.eval_draws import DrawRequest, draws_of
 from res2clip.cli.eval_models import Models
 from res2clip.cli.eval_report import illustrate, write_few_shot_report
-from res2clip.datasets import Category, find_categories, parse_prefix, read_few_shot_records
+from res2clip.datasets import Category, find_categories
+from res2clip.feature_cache import FeatureCache
 from res2clip.feature_source import FeatureSource, ScratchFeatures
 from res2clip.few_shot import (
     Block,
     Cell,
     Draw,
     StagesDetector,
-    draw_references,
     make_blocks,
     measure_cells,
 )
@@ -25,8 +26,6 @@ from res2clip.report.model_facts import ModelFacts
 from res2clip_runtime.errors import InputError
 
 __all__ = ["FewShotRequest", "FewShotResult", "run_few_shot"]
-
-_SHOTS = "1,2,4,8"
 
 StepProgress = Callable[[str, int, int], None]
 """Called with (what is being done, how much of it is done, how much there is; 0 if unknown)."""
@@ -38,20 +37,14 @@ class FewShotRequest:
 
     data: Path
     """``--data``."""
-    shots: str | None = None
-    """``--shots``: numbers with commas; None: 1,2,4,8, or as many as the records name."""
-    draws: int = 3
-    """``--draws``."""
-    seed: int = 0
-    """``--seed``: of the first draw."""
-    records: Path | None = None
-    """``--records``: exact references; then there is one draw."""
-    records_prefix: str | None = None
-    """``--records-prefix``."""
+    draws: DrawRequest
+    """Which good pictures."""
     only: tuple[str, ...] = ()
     """``--category``; none: all."""
     limit: int | None = None
     """``--limit``: test pictures per class."""
+    cache: Path | None = None
+    """``--cache``: folder that keeps the features."""
     report: Path | None = None
     """``--report``: HTML file."""
 
@@ -75,19 +68,19 @@ def run_few_shot(
 ) -> FewShotResult:
     """Return the figures; the report, if wanted, is written.
 
-    Every reference is chosen and checked before the first picture is encoded. Features of one
-    category at a time lie in a temporary file.
+    Every reference is chosen and checked before the first picture is encoded. Without a cache,
+    features of one category at a time lie in a temporary file.
 
     Raises:
         InputError: the data cannot be used, or there are fewer good pictures than shots.
         OutputError: the disk is full, or the report cannot be written.
     """
     categories = _categories(request)
-    draws = _draws(categories, request)
+    draws = draws_of(categories, request.draws, data=request.data)
     cells: list[Cell] = []
     shown: list[CategoryResult] = []
     for category in categories:
-        with ScratchFeatures(next(iter(models.by_mode.values()))) as source:
+        with _open_source(models, request.cache) as source:
             cells += _measure(models, category, draws[category.name], source, progress)
             if request.report:
                 progress(f"drawing {category.name}", 0, 0)
@@ -99,6 +92,18 @@ def run_few_shot(
     return FewShotResult(
         facts=models.facts, cells=tuple(cells), blocks=blocks, report=request.report
     )
+
+
+def _open_source(models: Models, cache: Path | None) -> ScratchFeatures | FeatureCache:
+    stages = next(iter(models.by_mode.values()))
+    if cache is None:
+        return ScratchFeatures(stages)
+    if models.bundle:
+        raise InputError(
+            "a feature cache holds what the PyTorch encoder says, and a bundle is judged by its "
+            "own; leave --cache out"
+        )
+    return FeatureCache.open(cache, stages)
 
 
 def _measure(
@@ -140,55 +145,3 @@ def _categories(request: FewShotRequest) -> tuple[Category, ...]:
                 "--category"
             )
     return tuple(chosen)
-
-
-def _draws(
-    categories: Sequence[Category], request: FewShotRequest
-) -> Mapping[str, tuple[Draw, ...]]:
-    if request.records is None:
-        shots = _counts(request.shots or _SHOTS)
-        seeds = range(request.seed, request.seed + request.draws)
-        return {c.name: draw_references(c, shots, seeds) for c in categories}
-    prefix = parse_prefix(request.records_prefix) if request.records_prefix else None
-    listed = read_few_shot_records(request.records, root=_root(request.data), prefix=prefix)
-    choose = partial(_recorded, listed, request.records)
-    return {
-        category.name: draw_references(
-            category,
-            _counts(request.shots) if request.shots else [len(listed.get(category.name, ()))],
-            [0],
-            choose=choose,
-        )
-        for category in categories
-    }
-
-
-def _recorded(
-    listed: Mapping[str, tuple[Path, ...]], file: Path, category: Category, shots: int, _seed: int
-) -> tuple[Path, ...]:
-    references = listed.get(category.name, ())
-    if not references:
-        raise InputError(
-            f"{file} names no references of {category.name}; add them, or choose the categories "
-            "it has with --category"
-        )
-    if len(references) < shots:
-        raise InputError(
-            f"{file} names {len(references)} reference(s) of {category.name}, not {shots}; give "
-            f"--shots {len(references)} or less"
-        )
-    return references[:shots]
-
-
-def _root(data: Path) -> Path:
-    return data.parent if data.is_file() else data
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError:
-        counts = [0]
-    if min(counts) < 1 or len(set(counts)) < len(counts):
-        raise InputError(f"--shots is '{text}'; give different numbers above 0, such as 1,2,4,8")
-    return tuple(counts)

@@ -83,7 +83,7 @@ def _grid(across: str, up: str) -> list[Html]:
         marks.append(_text(f"{10 * tenth}", _LEFT - 6, y + 4, "tick end"))
     marks.append(_text(f"{across}, %", _LEFT + _SIDE / 2, _TOP + _SIDE + 36, "tick"))
     x, y = 12.0, _TOP + _SIDE / 2
-    turned = {"x": x, "y": y, "transform": f"rotate(-90 {x:g} {y:g})"}
+    turned: dict[str, str | float] = {"x": x, "y": y, "transform": f"rotate(-90 {x:g} {y:g})"}
     marks.append(element("text", f"{up}, %", css="tick", attributes=turned))
     return marks
 

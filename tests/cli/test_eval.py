@@ -150,6 +150,24 @@ def test_records_name_the_exact_references(data, tiny, tmp_path, tiny_model):
     assert "give --shots 2 or less" in refused.stderr
 
 
+def test_a_cache_gives_the_same_figures_within_half_precision_and_is_used_again(
+    data, tiny, tmp_path
+):
+    options = ("--data", data, *tiny, "-k", 2, "--draws", 1, "--category", "nut")
+    (plain,) = said(*options)["draws"]
+    (first,) = said(*options, "--cache", tmp_path / "cache")["draws"]
+    shards = sorted((tmp_path / "cache").rglob("*.safetensors"))
+    (second,) = said(*options, "--cache", tmp_path / "cache")["draws"]
+    assert shards
+    assert sorted((tmp_path / "cache").rglob("*.safetensors")) == shards
+    assert first == second
+    for name in NAMES:
+        assert first[name] == pytest.approx(plain[name], abs=0.02)
+    refused = run_eval("--data", data, "-k", 1, "--bundle", TARGET, "--cache", tmp_path)
+    assert refused.exit_code == 1
+    assert "leave --cache out" in refused.stderr
+
+
 def test_the_table_is_printed_where_nothing_else_is_asked_for(data, tiny):
     done = run_eval("--data", data, *tiny, "-k", 1, "--draws", 1, "--limit", 1)
     assert done.exit_code == 0, done.output
