@@ -98,4 +98,4 @@ def test_the_largest_category_of_mvtec_at_518_px_needs_little_memory():
     done = subprocess.run(
         [sys.executable, "-c", _FULL_SIZE], capture_output=True, text=True, check=True
     )
-    assert float(done.stdout) < 171  # MB, what the maps alone would take; measured 120
+    assert float(done.stdout) < 300  # MB; measured 162, most of it for the defective pixels
