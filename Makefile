@@ -28,11 +28,14 @@ bench: $(READY)  ## latency figures, appended to benchmarks/results/
 	$(PY) benchmarks/bench_import.py
 	$(PY) benchmarks/bench_demo.py
 
-# Installed anew only when the list of dependencies changes.
+# Installed anew only when the list of dependencies changes. ADEval, another opinion on PRO for the
+# tests, asks for opencv-python, which overwrites our opencv-python-headless and needs libGL: it
+# comes without its dependencies.
 $(READY): pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet --editable '.[dev]'
+	$(PY) -m pip install --quiet --no-deps 'ADEval==1.1.0'
 	touch $(READY)
 
 clean:

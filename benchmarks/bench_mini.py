@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +29,17 @@ import torch.nn.functional as F
 from mini_baselines import CnnNearestNeighbour, CrudeBaseline, Detector
 
 import res2clip
-from res2clip import datasets
-from res2clip.datasets import load_mask
-from res2clip.metrics import Metrics, mean_metrics, measure
+from res2clip.datasets import Category, find_categories
+from res2clip.few_shot import Draw, measure_cells
+from res2clip.metrics import Metrics, mean_metrics
 from res2clip_runtime.preprocess import to_square
+from res2clip_runtime.score import Scored
 from res2clip_runtime.stages import Features, grid_rho, mean_direction
 from res2clip_runtime.teaching import score_against
 
 FloatArray = npt.NDArray[np.float32]
 MASK_PX = 256
 RESULTS = Path(__file__).parent / "results" / "mini.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """One product of a data set: files, and truth of the test pictures."""
-
-    name: str
-    references: tuple[Path, ...]
-    tests: tuple[Path, ...]
-    labels: npt.NDArray[np.int64]
-    masks: npt.NDArray[np.bool_]
 
 
 class Mini:
@@ -98,25 +89,22 @@ class TextMap(Mini):
         return float(cosines.max()), cosines.reshape(side, side)
 
 
-def _picked(found: datasets.Category, limit: int) -> Category:
+def _picked(found: Category, limit: int) -> Category:
     good = [sample for sample in found.test if not sample.defective][:limit]
     bad = [sample for sample in found.test if sample.defective]
     chosen = np.linspace(0, len(bad) - 1, min(limit, len(bad))).astype(int)
-    tests = [*good, *(bad[i] for i in chosen)]
-    none = np.zeros((MASK_PX, MASK_PX), bool)
-    return Category(
-        found.name,
-        found.train_good,
-        tuple(sample.path for sample in tests),
-        np.array([int(sample.defective) for sample in tests]),
-        np.stack([load_mask(s.mask, MASK_PX) if s.mask else none for s in tests]),
-    )
+    return dataclasses.replace(found, test=(*good, *(bad[i] for i in chosen)))
 
 
-def _draws(category: Category, shots: int, draws: int) -> list[list[Path]]:
-    rng = np.random.default_rng([111, shots])
-    files = category.references
-    return [[files[i] for i in rng.choice(len(files), shots, replace=False)] for _ in range(draws)]
+def _draws(category: Category, shots: Sequence[int], draws: int) -> list[Draw]:
+    files, found = category.train_good, []
+    for count in shots:
+        rng = np.random.default_rng([111, count])
+        for seed in range(draws):
+            chosen = rng.choice(len(files), count, replace=False)
+            references = tuple(files[i] for i in chosen)
+            found.append(Draw(shots=count, seed=seed, references=references))
+    return found
 
 
 def _resized(anomaly_map: FloatArray) -> FloatArray:
@@ -125,26 +113,34 @@ def _resized(anomaly_map: FloatArray) -> FloatArray:
     return F.interpolate(tensor, size=size, mode="bilinear", align_corners=False)[0, 0].numpy()
 
 
+class OneSize:
+    """A detector whose features are kept, and whose maps are all of the size of the masks."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._features: dict[Path, Any] = {}
+
+    def inspect(self, pictures: Sequence[Path], references: Sequence[Path]) -> Iterator[Scored]:
+        good = [self._of(file) for file in references]
+        for file in pictures:
+            score, anomaly_map = self._detector.inspect(self._of(file), good)
+            yield Scored(score, _resized(anomaly_map))
+
+    def _of(self, file: Path) -> Any:
+        if file not in self._features:
+            self._features[file] = self._detector.features(file)
+        return self._features[file]
+
+
 def evaluate(
     detector: Detector, category: Category, *, shots: Sequence[int], draws: int
 ) -> dict[int, list[Metrics]]:
     """Return the figures of every draw, by number of references."""
-    cache: dict[Path, Any] = {}
-
-    def features(file: Path) -> Any:
-        if file not in cache:
-            cache[file] = detector.features(file)
-        return cache[file]
-
-    figures: dict[int, list[Metrics]] = {}
-    for count in shots:
-        figures[count] = []
-        for files in _draws(category, count, draws):
-            references = [features(f) for f in files]
-            results = [detector.inspect(features(f), references) for f in category.tests]
-            maps = np.stack([_resized(m) for _, m in results])
-            scores = np.array([s for s, _ in results])
-            figures[count].append(measure(category.labels, scores, maps=maps, masks=category.masks))
+    figures: dict[int, list[Metrics]] = {count: [] for count in shots}
+    for cell in measure_cells(
+        {detector.name: OneSize(detector)}, category, _draws(category, shots, draws)
+    ):
+        figures[cell.shots].append(cell.metrics)
     return figures
 
 
@@ -194,7 +190,7 @@ def _detectors(options: argparse.Namespace) -> list[Detector]:
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    categories = [_picked(c, options.limit) for c in datasets.find_categories(options.data)]
+    categories = [_picked(c, options.limit) for c in find_categories(options.data)]
     if options.only:
         categories = [c for c in categories if c.name in options.only]
     detectors = _detectors(options)

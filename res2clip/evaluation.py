@@ -14,15 +14,16 @@ import numpy.typing as npt
 
 from res2clip.confusion import Confusion, confuse
 from res2clip.datasets.category import Category, Sample
-from res2clip.datasets.mask import load_mask
-from res2clip.metrics import Metrics, measure
+from res2clip.measurement import Measurement
+from res2clip.metrics import Metrics
+from res2clip.threshold_steps import Curves
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.run import run
 from res2clip_runtime.sinks import Sink
 from res2clip_runtime.sources.picture_files import PictureFiles
 from res2clip_runtime.sources.picture_paths import PicturePaths
-from res2clip_runtime.stages import FloatArray, Stages
+from res2clip_runtime.stages import Stages
 from res2clip_runtime.verdict import Verdict
 
 __all__ = ["Evaluation", "choose_references", "evaluate"]
@@ -43,6 +44,8 @@ class Evaluation:
     """The seven figures, over the pictures that have a score."""
     seconds: float
     """Wall time of the inspection, reading and writing included."""
+    pixel_curves: Curves | None = None
+    """Curves over all pixels; None where the pixel figures are undefined."""
 
     def __post_init__(self) -> None:
         """Refuse verdicts that do not belong to the pictures."""
@@ -100,7 +103,7 @@ def evaluate(
 
     A picture that cannot be inspected counts as ERROR and is left out of the metrics. Pixel
     figures are those of the S x S maps; they need a mask for every defective picture. Only then
-    are maps kept: 4 bytes x S x S a picture.
+    are maps kept, in a temporary file: 4 bytes x S x S a picture.
 
     Args:
         stages: the model: PyTorch, or an inspector's stages.
@@ -117,53 +120,20 @@ def evaluate(
     """
     start = time.perf_counter()
     samples = category.test
-    maps = _MapStack(len(samples), stages.spec.image_size_px) if _has_masks(category) else None
     paths = PicturePaths(category.test_folder, tuple(sample.path for sample in samples))
+    frames = PictureFiles(paths, category.name)
     verdicts: list[Verdict] = []
-    for verdict in run(stages, recipe, PictureFiles(paths, category.name), sinks=sinks):
-        if maps is not None:
-            maps.put(len(verdicts), verdict)
-        verdicts.append(dataclasses.replace(verdict, anomaly_map=None))
-        if progress:
-            progress(len(verdicts), len(samples))
-    seconds = time.perf_counter() - start
+    with Measurement(category) as measurement:
+        for sample, verdict in zip(samples, run(stages, recipe, frames, sinks=sinks), strict=True):
+            measurement.add(sample, verdict.score, verdict.anomaly_map)
+            verdicts.append(dataclasses.replace(verdict, anomaly_map=None))
+            if progress:
+                progress(len(verdicts), len(samples))
+        metrics, pixels = measurement.result()
     return Evaluation(
         category=category,
         verdicts=tuple(verdicts),
-        metrics=_measure(samples, verdicts, maps),
-        seconds=seconds,
+        metrics=metrics,
+        pixel_curves=pixels.curves if pixels else None,
+        seconds=time.perf_counter() - start,
     )
-
-
-def _has_masks(category: Category) -> bool:
-    defective = [sample for sample in category.test if sample.defective]
-    return bool(defective) and all(sample.mask for sample in defective)
-
-
-class _MapStack:
-    """The anomaly maps of a category, in one array."""
-
-    def __init__(self, count: int, size_px: int) -> None:
-        self.values: FloatArray = np.empty((count, size_px, size_px), dtype=np.float32)
-
-    def put(self, index: int, verdict: Verdict) -> None:
-        """Keep a verdict's map; one without map is left out of the metrics later."""
-        if verdict.anomaly_map is not None:
-            self.values[index] = verdict.anomaly_map
-
-
-def _measure(
-    samples: Sequence[Sample], verdicts: Sequence[Verdict], maps: _MapStack | None
-) -> Metrics:
-    scores = np.array([verdict.score for verdict in verdicts], dtype=np.float64)
-    labels = np.array([sample.defective for sample in samples], dtype=np.bool_)
-    usable = np.isfinite(scores)
-    if maps is None:
-        return measure(labels[usable], scores[usable])
-    size = maps.values.shape[1]
-    masks = np.zeros((int(usable.sum()), size, size), dtype=np.bool_)
-    for row, index in enumerate(np.flatnonzero(usable).tolist()):
-        if mask := samples[index].mask:
-            masks[row] = load_mask(mask, size)
-    kept = maps.values if usable.all() else maps.values[usable]
-    return measure(labels[usable], scores[usable], maps=kept, masks=masks)

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from res2clip.backbone import VisionConfig, VisionTower
@@ -144,9 +145,10 @@ def _build(
         taps=taps,
         vv_depth=vv_depth,
     )
-    tower = VisionTower(config)
+    with torch.device("meta"):  # takes no memory: the file's tensors become its weights
+        tower = VisionTower(config)
     try:
-        tower.load_state_dict(vision_tensors(tensors), strict=True)
+        tower.load_state_dict(vision_tensors(tensors), strict=True, assign=True)
     except RuntimeError as err:
         raise ArtefactError(
             f"the weights of {name} are not a plain CLIP ViT: {str(err).splitlines()[-1].strip()}"

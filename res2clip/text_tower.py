@@ -65,7 +65,7 @@ class TextTower:
             act_layer=QuickGELU if config.quick_gelu else torch.nn.GELU,
         )
         try:
-            self._tower.load_state_dict(weights, strict=True)
+            self._tower.load_state_dict(weights, strict=True, assign=True)
         except RuntimeError as err:
             raise ArtefactError(
                 f"the text tower's weights do not fit: {str(err).splitlines()[-1].strip()}"

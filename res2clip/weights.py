@@ -75,9 +75,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ArtefactNotFoundError(f"no weights at {path}; check the path")
     try:
         if path.suffix == ".safetensors":
-            raw: Mapping[str, object] = load_file(path)
+            raw: dict[str, object] = dict(load_file(path))
         elif is_torchscript_archive(path):
-            raw = read_torchscript_tensors(path)
+            raw = dict(read_torchscript_tensors(path))
         else:
             raw = _state_dict(unpickle_tensors(path))
     except SafetensorError as err:
@@ -161,7 +161,7 @@ def tensors_digest(tensors: Mapping[str, Tensor], extra: Iterable[str] = ()) -> 
     return digest.hexdigest()
 
 
-def _state_dict(loaded: object) -> Mapping[str, object]:
+def _state_dict(loaded: object) -> dict[str, object]:
     """Unwrap the dict of training programs (``{"state_dict": ...}``, ``module.`` prefixes)."""
     if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
         loaded = loaded["state_dict"]
@@ -170,9 +170,10 @@ def _state_dict(loaded: object) -> Mapping[str, object]:
     return {str(name).removeprefix("module."): value for name, value in loaded.items()}
 
 
-def _as_openai(raw: Mapping[str, object], path: Path) -> dict[str, Tensor]:
+def _as_openai(raw: dict[str, object], path: Path) -> dict[str, Tensor]:
     tensors = {}
-    for name, value in raw.items():
+    while raw:  # emptied on the way: a large checkpoint is never in memory twice
+        name, value = raw.popitem()
         if name.split(".")[-1] in _NOT_WEIGHTS or not isinstance(value, Tensor):
             continue
         tensors[name] = value.detach().to(torch.float32)

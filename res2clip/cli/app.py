@@ -8,9 +8,10 @@ from res2clip.cli.datasets import datasets
 from res2clip.cli.demo import demo
 from res2clip.cli.doctor import doctor
 from res2clip.cli.draw import draw
+from res2clip.cli.eval import eval_command
 from res2clip.cli.export import export
-from res2clip.cli.score import score
 from res2clip.cli.heads import heads_app
+from res2clip.cli.score import score
 from res2clip.cli.teach import teach
 from res2clip.cli.train import train
 from res2clip_runtime.cli.group import CommandGroup
@@ -46,4 +47,5 @@ app.add_typer(heads_app, name="heads")
 app.command()(demo)
 app.command()(draw)
 app.command()(datasets)
+app.command("eval")(eval_command)
 app.command()(doctor)

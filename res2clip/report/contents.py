@@ -7,7 +7,9 @@ from pathlib import Path
 
 from res2clip.confusion import Confusion
 from res2clip.evaluation import Evaluation
+from res2clip.few_shot import Block
 from res2clip.metrics import Metrics, mean_metrics
+from res2clip.report.model_facts import ModelFacts
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.quality import Doubt
 from res2clip_runtime.recipe import Recipe
@@ -43,10 +45,17 @@ class Report:
     """Headline."""
     created: str
     """When, ISO 8601 in UTC."""
-    bundle: Bundle
-    """The exported model that inspected."""
+    bundle: Bundle | None
+    """The exported model that inspected; None if it was not exported."""
     categories: tuple[CategoryResult, ...]
     """One or more."""
+    lead: str = ""
+    """What was done, in a sentence; by default what the demo does."""
+    facts: ModelFacts | None = None
+    """The model where there is no bundle."""
+    blocks: tuple[Block, ...] = ()
+    """Figures over several draws of references. The categories show one of these draws, and their
+    features are stored ones: the page says nothing about time."""
 
     @property
     def mean(self) -> Metrics:

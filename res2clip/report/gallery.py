@@ -49,13 +49,16 @@ _KINDS = (
 def grouped(outcomes: tuple[Outcome, ...]) -> list[Group]:
     """Return the outcomes by kind, mistakes first; empty kinds are left out.
 
-    Missed defects begin with the least anomalous, everything else with the most.
+    What the model got most wrong comes first: defects that were missed or not decided begin with
+    the least anomalous, everything else with the most.
     """
     groups = []
     for defective, decision, title, explanation in _KINDS:
         chosen = [o for o in outcomes if o[0].defective is defective and o[1].decision is decision]
-        missed = defective and decision is Decision.OK
-        chosen.sort(key=lambda o: _score(o[1]), reverse=not missed)
+        missed = defective and decision is not Decision.NG
+        chosen.sort(key=lambda o: _score(o[1], unknown=-math.inf if missed else math.inf))
+        if not missed:
+            chosen.reverse()
         if chosen:
             groups.append(Group(title, explanation, tuple(chosen)))
     return groups
@@ -113,5 +116,5 @@ def _place(result: CategoryResult) -> str:
     return f"{result.overlays.parent.name}/{result.overlays.name}/"
 
 
-def _score(verdict: Verdict) -> float:
-    return verdict.score if math.isfinite(verdict.score) else float("inf")
+def _score(verdict: Verdict, *, unknown: float) -> float:
+    return verdict.score if math.isfinite(verdict.score) else unknown

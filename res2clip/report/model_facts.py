@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from res2clip.report.markup import Html, element, join, table
 from res2clip_runtime.manifest import Manifest
+from res2clip_runtime.spec import MethodSpec
 
-__all__ = ["draw_model", "draw_parity"]
+__all__ = ["ModelFacts", "draw_model", "draw_parity"]
 
 _MINI = (
     "res2clip-mini is a small CLIP that ships with res2clip so that everything runs offline. It "
@@ -14,7 +18,21 @@ _MINI = (
 )
 
 
-def draw_model(manifest: Manifest) -> Html:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """A model that is not exported; a manifest says the same of a bundle, and more."""
+
+    backbone: Mapping[str, str]
+    """``name``, ``weights`` (tag or file), ``licence``."""
+    heads: str
+    """``none`` (training-free) or the name of the head weights."""
+    method: MethodSpec
+    """Constants of the method."""
+    versions: Mapping[str, str]
+    """Libraries that run it."""
+
+
+def draw_model(manifest: Manifest | ModelFacts) -> Html:
     """Return the model's facts."""
     method, backbone = manifest.method, manifest.backbone
     training_free = manifest.heads == "none"

@@ -12,7 +12,7 @@ from res2clip.report.gallery import CARDS_IN_ALL
 from res2clip.report.markup import Html, element, join
 from res2clip.report.model_facts import draw_model, draw_parity
 from res2clip.report.section import draw_section
-from res2clip.report.tables import draw_confusion, draw_latency, draw_metrics
+from res2clip.report.tables import draw_block, draw_confusion, draw_latency, draw_metrics
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.storage import write_atomically
 
@@ -61,12 +61,14 @@ def _header(report: Report) -> Html:
         ("pixel AUROC", percent(report.mean.p_auroc), "%"),
         ("underkill", percent(confusion.underkill_rate), "%"),
         ("overkill", percent(confusion.overkill_rate), "%"),
-        ("per picture, median", milliseconds(total.p50_ms) if total else UNDEFINED, "ms"),
     ]
+    if not report.blocks:
+        median = milliseconds(total.p50_ms) if total else UNDEFINED
+        tiles.append(("per picture, median", median, "ms"))
     return element(
         "header",
         element("h1", report.title),
-        element("p", _what_was_done(report), css="lead"),
+        element("p", report.lead or _what_was_done(report), css="lead"),
         element("p", report.created.replace("T", " ").split(".")[0] + " UTC", css="quiet"),
         element("div", *(_tile(*tile) for tile in tiles), css="tiles"),
     )
@@ -77,6 +79,7 @@ def _what_was_done(report: Report) -> str:
     good = count_of(max(shots), "good picture") if len(shots) == 1 else "a few good pictures"
     names = [result.name for result in report.categories]
     products = names[0] if len(names) == 1 else f"{len(names)} products"
+    assert report.bundle is not None  # a report without bundle says what was done
     manifest = report.bundle.manifest
     return (
         f"Taught {products} from {good}{' each' if len(names) > 1 else ''}, exported the model "
@@ -109,21 +112,22 @@ def _overview(report: Report) -> Html:
             "undefined here.",
             css="quiet",
         ),
+        *(draw_block(block) for block in report.blocks),
+        element("h3", "The draw that is shown below") if report.blocks else Html(),
         draw_metrics(report),
         together,
     )
 
 
 def _model(report: Report) -> Html:
-    manifest = report.bundle.manifest
-    return element(
-        "section",
-        element("h2", "Model"),
-        draw_model(manifest),
-        element(
-            "div",
-            element("div", element("h3", "Latency"), draw_latency(report.summary)),
-            element("div", element("h3", "Parity"), draw_parity(manifest)),
-            css="columns",
-        ),
-    )
+    parts = [element("h2", "Model")]
+    facts = report.bundle.manifest if report.bundle else report.facts
+    if facts is not None:
+        parts.append(draw_model(facts))
+    columns = []
+    if not report.blocks:
+        columns.append(element("div", element("h3", "Latency"), draw_latency(report.summary)))
+    if report.bundle:
+        parity = draw_parity(report.bundle.manifest)
+        columns.append(element("div", element("h3", "Parity"), parity))
+    return element("section", *parts, element("div", *columns, css="columns"))

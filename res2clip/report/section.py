@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from res2clip.evaluation import Evaluation
+from res2clip.metrics import image_steps
 from res2clip.report.contents import CategoryResult
+from res2clip.report.curves import Line, draw_curves
 from res2clip.report.figures import count_of
 from res2clip.report.gallery import draw_gallery
 from res2clip.report.histogram import draw_histogram
 from res2clip.report.markup import Html, element, join
 from res2clip.report.tables import draw_confusion
 from res2clip.report.thumbnail import picture_of_png
+from res2clip.threshold_steps import curves
 
 __all__ = ["draw_section"]
 
@@ -23,7 +29,7 @@ _KEY = (
 
 
 def draw_section(result: CategoryResult, *, index: int, cards: int) -> Html:
-    """Return references, confusion, histogram and gallery of a category.
+    """Return references, confusion, histogram, curves and gallery of a category.
 
     Args:
         result: the category.
@@ -33,13 +39,11 @@ def draw_section(result: CategoryResult, *, index: int, cards: int) -> Html:
     evaluation = result.evaluation
     verdicts = evaluation.verdicts
     threshold = next((v.threshold for v in verdicts if v.threshold is not None), None)
+    histogram = draw_histogram(evaluation.scores, evaluation.labels, threshold)
     charts = join(
         element("div", element("h4", "Decisions"), draw_confusion(evaluation.confusion)),
-        element(
-            "div",
-            element("h4", "Scores"),
-            draw_histogram(evaluation.scores, evaluation.labels, threshold),
-        ),
+        element("div", element("h4", "Scores"), histogram),
+        element("div", element("h4", "Curves"), draw_curves(_lines(evaluation))),
     )
     return element(
         "section",
@@ -53,6 +57,33 @@ def draw_section(result: CategoryResult, *, index: int, cards: int) -> Html:
         element("p", *_KEY, css="quiet"),
         draw_gallery(result, cards=cards),
     )
+
+
+def _lines(evaluation: Evaluation) -> list[Line]:
+    metrics, known = evaluation.metrics, np.isfinite(evaluation.scores)
+    steps = image_steps(evaluation.labels[known], evaluation.scores[known])
+    lines = []
+    if steps:
+        lines.append(
+            Line(
+                name="pictures",
+                css="pictures",
+                curves=curves(steps),
+                auroc=metrics.i_auroc,
+                ap=metrics.i_ap,
+            )
+        )
+    if evaluation.pixel_curves:
+        lines.append(
+            Line(
+                name="pixels",
+                css="pixels",
+                curves=evaluation.pixel_curves,
+                auroc=metrics.p_auroc,
+                ap=metrics.p_ap,
+            )
+        )
+    return lines
 
 
 def _references(result: CategoryResult) -> Html:

@@ -5,23 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 from res2clip.confusion import Confusion
-from res2clip.metrics import Metrics
+from res2clip.few_shot import Block
+from res2clip.few_shot.text import block_title, figures_of
+from res2clip.metrics import METRIC_NAMES, Metrics
 from res2clip.report.contents import Report
 from res2clip.report.figures import milliseconds, percent, share
-from res2clip.report.markup import Html, element, table
+from res2clip.report.markup import Html, element, join, table
 from res2clip_runtime.tally import Summary
 
-__all__ = ["METRIC_NAMES", "draw_confusion", "draw_latency", "draw_metrics"]
-
-METRIC_NAMES = {
-    "i_auroc": "I-AUROC",
-    "i_ap": "I-AP",
-    "i_f1": "I-F1",
-    "p_auroc": "P-AUROC",
-    "p_ap": "P-AP",
-    "p_f1": "P-F1",
-    "pro": "PRO",
-}
+__all__ = ["draw_block", "draw_confusion", "draw_latency", "draw_metrics"]
 
 
 def draw_metrics(report: Report) -> Html:
@@ -32,6 +24,16 @@ def draw_metrics(report: Report) -> Html:
     ]
     foot = ["mean", *_percents(report.mean)] if len(rows) > 1 else None
     return table(["category", *METRIC_NAMES.values()], rows, foot=foot)
+
+
+def draw_block(block: Block) -> Html:
+    """Return the figures of one detector with k shots over all draws, in percent."""
+    rows = [[row.name, *figures_of(row)] for row in block.rows]
+    foot = ["mean", *figures_of(block.mean)] if len(rows) > 1 else None
+    return join(
+        element("h3", block_title(block)),
+        table(["category", *METRIC_NAMES.values()], rows, foot=foot),
+    )
 
 
 def draw_confusion(confusion: Confusion) -> Html:

@@ -34,6 +34,9 @@ class Sizes:
 TINY = Sizes(embed_dim=48, image_size=32, vision_layers=3, patch_size=8)
 """A real CLIP in miniature: nothing of it has the golden checkpoint's depth, grid or width D."""
 
+VIT_L_14_336 = Sizes(image_size=336, vision_width=1024, text_width=768, text_layers=12)
+"""The shapes of OpenAI's ViT-L/14@336px."""
+
 
 def clip_tensors(seed: int, sizes: Sizes = Sizes()) -> Tensors:
     rng = np.random.RandomState(seed)
@@ -60,6 +63,14 @@ def head_tensors(
 
 def save_clip(path: Path, seed: int, sizes: Sizes = Sizes()) -> Path:
     save_file({k: torch.from_numpy(v) for k, v in clip_tensors(seed, sizes).items()}, path)
+    return path
+
+
+def save_half_state_dict(path: Path, seed: int, sizes: Sizes) -> Path:
+    """Like OpenAI's files: a pickled state dict in fp16. For sizes that take a while to draw."""
+    rng = np.random.default_rng(seed)
+    shapes = _clip_shapes(sizes)
+    torch.save({name: torch.from_numpy(_draw(rng, name, s)).half() for name, s in shapes}, path)
     return path
 
 
@@ -113,7 +124,9 @@ def _blocks(prefix: str, width: int, layers: int) -> list[tuple[str, tuple[int, 
     ]
 
 
-def _draw(rng: np.random.RandomState, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _draw(
+    rng: np.random.RandomState | np.random.Generator, name: str, shape: tuple[int, ...]
+) -> np.ndarray:
     mean, std = _distribution(name, shape)
     noise = rng.standard_normal(shape) if shape else 0.0
     return np.asarray(mean + std * noise, dtype=np.float32)
