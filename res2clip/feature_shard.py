@@ -116,7 +116,7 @@ def write_shard(path: Path, rows: Mapping[str, HalfRow]) -> None:
 
 
 def _crc32(row: HalfRow) -> int:
-    return zlib.crc32(memoryview(np.ascontiguousarray(row)))
+    return zlib.crc32(np.ascontiguousarray(row).data)
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

@@ -25,9 +25,12 @@ LOSS, RELATIVE_MOVE = 1e-4, 0.01
 """Allowed by the golden figures: absolute for losses, relative for how far a tensor moved."""
 FIRST = 1e-5
 """Allowed for single weights, for which the golden figures state nothing: float noise."""
+LOSS_CACHED = 5e-3
+"""Allowed for losses (1 to 7) on features rounded to fp16, whose steps are 5e-4 of their size: a
+residual is a difference of two of them, so its error is a few times that."""
 FIRST_CACHED = 5e-4
-"""The same with features rounded to fp16: one step of Adam at the peak learning rate, since Adam
-moves a weight whose gradient is next to nothing as far as any other."""
+"""The same for single weights: one step of Adam at the peak learning rate, since Adam moves a
+weight whose gradient is next to nothing as far as any other."""
 NAMES = {"visual": "L_vis", "text": "L_text", "residual": "L_res_vis", "direction": "L_res_text"}
 
 
@@ -85,7 +88,9 @@ def check_heads(
         assert_close(first, figures[f"{key}/first8"], first8, name)
 
 
-def train_and_check(trainer, start: Path, figures, first8: float = FIRST) -> None:
+def train_and_check(
+    trainer, start: Path, figures, *, loss: float = LOSS, first8: float = FIRST
+) -> None:
     losses: list[dict[str, float]] = []
     trainer.train(on_step=lambda step, found: losses.append(dict(found)))
     golden = json.loads(str(figures["train/losses_3dp"]))
@@ -93,7 +98,7 @@ def train_and_check(trainer, start: Path, figures, first8: float = FIRST) -> Non
         assert {NAMES[name] for name in found} == set(expected)
         for name, value in found.items():
             # The golden ones are rounded to three decimals.
-            assert value == pytest.approx(expected[NAMES[name]], abs=5e-4 + LOSS), (step, name)
+            assert value == pytest.approx(expected[NAMES[name]], abs=5e-4 + loss), (step, name)
     check_heads(trainer.run.heads.state_dict(), start, figures, first8)
 
 
@@ -113,7 +118,7 @@ def test_training_through_the_cache_follows_it_too(
     with FeatureCache.open(tmp_path / "cache", model) as cache:
         cache.fill([pair.query.path for pair in golden_pairs()])
         trainer = golden_trainer(model, golden_heads, tmp_path / "run", cache.features)
-        train_and_check(trainer, golden_heads, figures, FIRST_CACHED)
+        train_and_check(trainer, golden_heads, figures, loss=LOSS_CACHED, first8=FIRST_CACHED)
 
 
 @pytest.mark.slow
