@@ -16,6 +16,7 @@ __all__ = ["Matcher", "Strategy", "residual_of", "sparsemax"]
 
 GAMMA = 0.01
 """Weight of the positional penalty."""
+_SORTED_AT_FIRST = 64
 TEMPERATURE = 0.05
 """Of the softmax over the K nearest neighbours."""
 
@@ -112,12 +113,18 @@ def residual_of(query: Tensor, mixed: Tensor) -> Tensor:
 def sparsemax(scores: Tensor) -> Tensor:
     """Return the projection of the last axis onto the simplex (Martins & Astudillo 2016, alg. 1).
 
-    Exact, by sorting; same shape as ``scores``.
+    Exact, same shape as ``scores``. Only the largest scores are sorted: what gets weight are a few
+    dozen references, and if all that were sorted do, more are.
     """
     shifted = scores - scores.amax(dim=-1, keepdim=True)
-    ordered, _ = shifted.sort(dim=-1, descending=True)
-    excess = ordered.cumsum(dim=-1) - 1  # sum of the k largest, minus one
-    rank = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
-    support = (rank * ordered > excess).sum(dim=-1, keepdim=True)
-    tau = excess.gather(-1, support - 1) / support.to(scores.dtype)
-    return (shifted - tau).clamp(min=0)
+    total = scores.shape[-1]
+    count = min(_SORTED_AT_FIRST, total)
+    while True:
+        largest = shifted.topk(count, dim=-1).values
+        excess = largest.cumsum(dim=-1) - 1  # sum of the k largest, minus one
+        rank = torch.arange(1, count + 1, device=scores.device, dtype=scores.dtype)
+        support = (rank * largest > excess).sum(dim=-1, keepdim=True)
+        if count == total or int(support.max()) < count:
+            tau = excess.gather(-1, support - 1) / support.to(scores.dtype)
+            return (shifted - tau).clamp(min=0)
+        count = min(4 * count, total)

@@ -30,6 +30,15 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex(scores: np.ndarray) -> No
     assert (scores[weights == 0] <= tau.max() + 1e-9).all()
 
 
+@pytest.mark.parametrize("support", [63, 64, 65, 300])
+def test_sparsemax_spreads_over_more_scores_than_it_sorts_at_first(support: int) -> None:
+    scores = torch.full((2, 400), -3.0)
+    scores[:, 50 : 50 + support] = 0.5
+    weights = sparsemax(scores)
+    assert torch.allclose(weights[:, 50 : 50 + support], torch.tensor(1 / support))
+    assert torch.count_nonzero(weights[0]) == support
+
+
 def test_sparsemax_of_equal_scores_is_uniform() -> None:
     assert torch.allclose(sparsemax(torch.full((3, 7), 0.3)), torch.full((3, 7), 1 / 7))
 
