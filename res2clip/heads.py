@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 
 import torch
@@ -28,6 +29,9 @@ GROUPS = (
     "text_adapter",
 )
 """Keys of the published checkpoints: A, B, B_g, C_res, C."""
+MINI_HEADS = "mini"
+PACKAGED = Path(str(resources.files("res2clip.mini"))) / "heads.safetensors"
+"""The heads of res2clip-mini, trained on drawn products (docs/mini.md)."""
 
 
 class ResidualHeads(nn.Module):
@@ -46,11 +50,16 @@ class ResidualHeads(nn.Module):
 def load_heads(path: str | os.PathLike[str], *, taps: Sequence[int], dim: int) -> ResidualHeads:
     """Return the heads in our safetensors or in a published ``.pth`` (a dict of five state dicts).
 
+    Args:
+        path: of the file, or ``mini``: the packaged heads of res2clip-mini.
+        taps: tapped blocks of the backbone.
+        dim: D.
+
     Raises:
         ArtefactNotFoundError: there is no such file.
         ArtefactError: it is damaged, or made for other taps or another width.
     """
-    path = Path(path)
+    path = PACKAGED if os.fspath(path) == MINI_HEADS else Path(path)
     tensors = _read(path)
     heads = ResidualHeads(taps, dim)
     try:

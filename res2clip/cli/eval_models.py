@@ -6,10 +6,10 @@ import importlib.metadata
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from res2clip.cli.model_options import load_model
+from res2clip.heads import MINI_HEADS
 from res2clip.loading import MINI
 from res2clip.model import Res2CLIP
 from res2clip.report.model_facts import ModelFacts
@@ -86,7 +86,7 @@ def open_models(request: ModelRequest) -> Iterator[Models]:
 
 
 def _pytorch(request: ModelRequest) -> Models:
-    heads = request.heads or _packaged_heads(request.backbone)
+    heads = request.heads or (Path(MINI_HEADS) if request.backbone == MINI else None)
     modes = _modes(request.mode, heads)
     first = load_model(
         request.backbone,
@@ -98,12 +98,6 @@ def _pytorch(request: ModelRequest) -> Models:
     if len(modes) > 1:  # the same backbone in memory
         models[TRAINED] = Res2CLIP(first.backbone, heads, request.match)
     return Models(by_mode=models, bundle=None, facts=_facts(models[modes[-1]]))
-
-
-def _packaged_heads(backbone: str) -> Path | None:
-    """Return the heads that are shipped for a backbone."""
-    path = Path(str(resources.files("res2clip.mini"))) / "heads.safetensors"
-    return path if backbone == MINI and path.is_file() else None
 
 
 def _modes(wanted: str | None, heads: Path | None) -> tuple[str, ...]:

@@ -35,8 +35,9 @@ HeadsOption = Annotated[
     Path | None,
     typer.Option(
         "--heads",
-        metavar="FILE",
-        help="Learned heads (.safetensors or a published .pth); none: training-free.",
+        metavar="mini|FILE",
+        help="Learned heads: a file (.safetensors or a published .pth), or mini, the packaged ones "
+        "of the mini; none: training-free.",
     ),
 ]
 MatchOption = Annotated[

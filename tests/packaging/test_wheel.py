@@ -51,6 +51,7 @@ def test_only_known_kinds_of_files_ship(names: list[str]) -> None:
 
 def test_packaged_weights_are_there(names: list[str]) -> None:
     assert "res2clip/mini/mini.safetensors" in names
+    assert "res2clip/mini/heads.safetensors" in names
     assert "res2clip_runtime/doctor/identity.onnx" in names
 
 

@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 
 import res2clip
 from res2clip.branches import Branches
-from res2clip.heads import ResidualHeads, load_heads, read_heads, save_published
+from res2clip.heads import PACKAGED, ResidualHeads, load_heads, read_heads, save_published
 from res2clip.heads import save_heads as save_residual_heads
+from res2clip.mini.architecture import vision_config
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError
 
 TAPS, DIM = (1, 2, 3), 48
@@ -82,3 +83,11 @@ def test_heads_convert_to_the_published_format_and_back(tmp_path) -> None:
     for group, tensors in first.items():
         assert tensors.keys() == second[group].keys()
         assert all(torch.equal(tensors[name], second[group][name]) for name in tensors)
+
+
+def test_the_minis_heads_are_packaged_trained_and_small() -> None:
+    heads = load_heads("mini", taps=vision_config().taps, dim=vision_config().embed_dim)
+    fresh = ResidualHeads(vision_config().taps, vision_config().embed_dim).state_dict()
+    unmoved = [k for k, v in heads.state_dict().items() if torch.equal(v, fresh[k])]
+    assert unmoved == []
+    assert PACKAGED.stat().st_size < 2**21
