@@ -33,7 +33,7 @@ class LossWeights:
 class TrainingSettings:
     """A training run; equal settings give equal weights within the noise of bfloat16."""
 
-    steps: int = 5400
+    steps: int = 4400
     """Optimiser steps."""
     seed: int = 111
     """Seed of initial weights, crops, poses, flaws and everything else random."""
