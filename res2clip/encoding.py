@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from res2clip_runtime.preprocess import to_square
 from res2clip_runtime.stages import Features, Stages
 
-__all__ = ["PICTURES_AT_ONCE", "encode_files"]
+__all__ = ["PICTURES_AT_ONCE", "FeaturesOf", "encode_files"]
+
+FeaturesOf: TypeAlias = Callable[[Sequence[Path]], Features]
+"""Features of picture files, in their order: from a cache, or encoded on the spot."""
 
 PICTURES_AT_ONCE = 4
 """ViT-B/16 on two cores takes 0.85 s a picture one by one, 0.54 s by four, 0.52 s by eight."""

@@ -17,12 +17,12 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from res2clip.encoding import PICTURES_AT_ONCE, encode_files
 from res2clip.feature_shard import HalfRow, Shard, write_shard
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import (
     ArtefactError,
     ArtefactNotFoundError,
@@ -45,7 +45,7 @@ _ABANDONED_S = 3600.0
 _log = logging.getLogger(__name__)
 
 
-class FeatureCache:
+class FeatureCache(Closable):
     """A folder of shards; use it with ``with``."""
 
     def __init__(self, folder: Path, stages: Stages) -> None:
@@ -139,17 +139,6 @@ class FeatureCache:
     def close(self) -> None:
         """Let go of the files."""
         self._mapped.cache_clear()
-
-    def __enter__(self) -> FeatureCache:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 
+from res2clip.encoding import encode_files
 from res2clip.scratch import scratch_error, scratch_file
-from res2clip_runtime.preprocess import to_square
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.stages import Features, FloatArray, Stages
 
 __all__ = ["FeatureSource", "Progress", "ScratchFeatures"]
@@ -33,7 +33,7 @@ class FeatureSource(Protocol):
         """Return the features of the pictures, in their order."""
 
 
-class ScratchFeatures:
+class ScratchFeatures(Closable):
     """Keeps features in a temporary file, in full precision; close it or use ``with``.
 
     ViT-L/14 at 518 px takes 17 MB a picture.
@@ -85,20 +85,8 @@ class ScratchFeatures:
         """Drop the features."""
         self._file.close()
 
-    def __enter__(self) -> ScratchFeatures:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _append(self, path: Path) -> None:
-        square = to_square(path, self._stages.spec.image_size_px)
-        features = self._stages.encode(square[None])
+        features = encode_files(self._stages, [path])
         try:
             self._file.seek(0, 2)
             self._file.write(features.patches[0].astype(np.float32, copy=False).tobytes())

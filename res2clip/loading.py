@@ -51,6 +51,11 @@ class Backbone:
     """Its tensors, fp32."""
 
     @property
+    def origin(self) -> dict[str, str]:
+        """Where the weights come from, as manifests and reports name it."""
+        return {"name": self.name, "weights": self.weights, "licence": self.licence}
+
+    @property
     def config(self) -> VisionConfig:
         """Sizes of the vision tower, taps and V-V depth."""
         return self.tower.config

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from types import TracebackType
 
 import numpy as np
 
 from res2clip.datasets import Category, Sample, load_mask
 from res2clip.metrics import Metrics, with_pixels
 from res2clip.pixel_scores import PixelFigures, PixelScores
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.stages import FloatArray
 
 __all__ = ["Measurement"]
 
 
-class Measurement:
+class Measurement(Closable):
     """Owns a temporary file where there are masks, so close it or use ``with``."""
 
     def __init__(self, category: Category) -> None:
@@ -59,14 +59,3 @@ class Measurement:
         """Drop the maps."""
         if self._pixels:
             self._pixels.close()
-
-    def __enter__(self) -> Measurement:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

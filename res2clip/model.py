@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -63,19 +64,22 @@ class Res2CLIP:
         config = backbone.config
         self.backbone = backbone
         self.device = torch.device(device)
-        if isinstance(heads, (str, os.PathLike)):
-            self.heads_name = Path(heads).name
-            self.residual_heads: ResidualHeads | None = load_heads(
-                heads, taps=config.taps, dim=config.embed_dim
-            )
-        else:
-            self.heads_name = "none" if heads is None else "given"
-            self.residual_heads = heads
-        direction = text_residual(TextTower(backbone.text, backbone.text_weights))
+        self._text_residual = text_residual(TextTower(backbone.text, backbone.text_weights))
         self.encoder = Encoder(backbone.tower).to(self.device).eval()
         self.matcher = Matcher(Strategy.parse(match), config.grid).to(self.device).eval()
-        self.branches = Branches(config.taps, direction, self.residual_heads).to(self.device).eval()
         self._match_name = match
+        self._take_heads(heads)
+
+    def with_heads(self, heads: str | os.PathLike[str] | ResidualHeads | None) -> Res2CLIP:
+        """Return the same frozen model with other heads; everything else is shared.
+
+        Raises:
+            ArtefactError: the heads do not fit the backbone.
+        """
+        other = copy.copy(self)
+        other.__dict__.pop("spec", None)  # it names the heads
+        other._take_heads(heads)
+        return other
 
     @cached_property
     def spec(self) -> MethodSpec:
@@ -139,6 +143,18 @@ class Res2CLIP:
         with torch.inference_mode():
             maps, scores = self.branches(*map(self._tensor, inputs))
         return BranchMaps(maps=maps.cpu().numpy(), scores=scores.cpu().numpy())
+
+    def _take_heads(self, heads: str | os.PathLike[str] | ResidualHeads | None) -> None:
+        config = self.backbone.config
+        self.residual_heads: ResidualHeads | None
+        if isinstance(heads, (str, os.PathLike)):
+            self.heads_name = Path(heads).name
+            self.residual_heads = load_heads(heads, taps=config.taps, dim=config.embed_dim)
+        else:
+            self.heads_name = "none" if heads is None else "given"
+            self.residual_heads = heads
+        branches = Branches(config.taps, self._text_residual, self.residual_heads)
+        self.branches = branches.to(self.device).eval()
 
     def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
         # Pillow's arrays are read-only, which torch does not support: such are copied.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from res2clip.threshold_steps import (
     count_steps,
     curves,
 )
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import InputError
 
 __all__ = ["PixelFigures", "PixelScores"]
@@ -45,7 +45,7 @@ class PixelFigures:
     """ROC and precision-recall curve, to draw."""
 
 
-class PixelScores:
+class PixelScores(Closable):
     """Takes maps one by one; owns a temporary file, so close it or use ``with``.
 
     The scores of defective pixels stay in memory (12 bytes each), all others go to the file.
@@ -111,17 +111,6 @@ class PixelScores:
     def close(self) -> None:
         """Drop the file."""
         self._file.close()
-
-    def __enter__(self) -> PixelScores:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _same_type(self, anomaly_map: npt.NDArray[Any]) -> Floats:
         """Return the scores in the type of the first map; whole numbers as float64."""

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import res2clip
 from res2clip.datasets import Sample
-from res2clip.encoding import encode_files
+from res2clip.encoding import FeaturesOf, encode_files
 from res2clip.heads import load_heads, save_heads
 from res2clip.training import TrainingSettings, open_fabric
-from res2clip.training.batch import FeaturesOf
 from res2clip.training.folder import RunFolder
 from res2clip.training.loop import Trainer
 from res2clip.training.pairs import Pair

@@ -115,15 +115,10 @@ def _write_stages(model: Res2CLIP, workspace: Path, say: Progress) -> Bundle:
         entries[stage.name] = StageEntry(
             file=f"{stage.name}.onnx", inputs=stage.inputs, outputs=stage.outputs
         )
-    backbone = model.backbone
     manifest = Manifest(
         name=bundle_name(model),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        backbone={
-            "name": backbone.name,
-            "weights": backbone.weights,
-            "licence": backbone.licence,
-        },
+        backbone=model.backbone.origin,
         heads=model.heads_name,
         method=model.spec,
         preprocessing=preprocessing_of(model.spec.image_size_px),

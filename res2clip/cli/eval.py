@@ -11,6 +11,7 @@ from rich.console import Console
 
 from res2clip.cli.model_options import BackboneOption, HeadsOption, ImageSizeOption, MatchOption
 from res2clip.cli.step_progress import step_progress
+from res2clip_runtime.cli.bundle_choice import BackendOption
 from res2clip_runtime.storage import write_atomically
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ def eval_command(
         Path | None,
         typer.Option(metavar="DIR", help="An exported bundle instead of a PyTorch model."),
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="Engine of the bundle: onnxruntime or onnxruntime-cuda.")
-    ] = "onnxruntime",
+    backend: BackendOption = "onnxruntime",
     records: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Exact references: few-shot records (JSON), no draws."),

@@ -95,8 +95,8 @@ def _pytorch(request: ModelRequest) -> Models:
         match=request.match,
     )
     models = {modes[0]: first}
-    if len(modes) > 1:  # the same backbone in memory
-        models[TRAINED] = Res2CLIP(first.backbone, heads, request.match)
+    if len(modes) > 1:
+        models[TRAINED] = first.with_heads(heads)
     return Models(by_mode=models, bundle=None, facts=_facts(models[modes[-1]]))
 
 
@@ -111,13 +111,8 @@ def _modes(wanted: str | None, heads: Path | None) -> tuple[str, ...]:
 
 
 def _facts(model: Res2CLIP) -> ModelFacts:
-    backbone = model.backbone
     return ModelFacts(
-        backbone={
-            "name": backbone.name,
-            "weights": backbone.weights,
-            "licence": backbone.licence,
-        },
+        backbone=model.backbone.origin,
         heads=model.heads_name,
         method=model.spec,
         versions={name: importlib.metadata.version(name) for name in _RUN_BY},

@@ -116,7 +116,9 @@ def _measure(
     tests = [sample.path for sample in category.test]
     needed = dict.fromkeys([*(path for draw in draws for path in draw.references), *tests])
     source.fill(list(needed), progress=partial(progress, f"encoding {category.name}"))
-    detectors = {mode: StagesDetector(stages, source) for mode, stages in models.by_mode.items()}
+    detectors = {
+        mode: StagesDetector(stages, source.features) for mode, stages in models.by_mode.items()
+    }
     return measure_cells(
         detectors, category, draws, progress=partial(progress, f"inspecting {category.name}")
     )

@@ -10,6 +10,7 @@ import typer
 from res2clip.cli.model_options import HeadsOption, ImageSizeOption, MatchOption
 from res2clip.cli.scoring_model import ModelRequest
 from res2clip.cli.scoring_session import ScoreRequest, run_scoring
+from res2clip_runtime.cli.bundle_choice import BackendOption, BundleOption
 
 __all__ = ["score"]
 
@@ -36,15 +37,8 @@ def score(
             metavar="FILE.parquet|DIR", help="The result: one file, or a folder of one a shard."
         ),
     ],
-    bundle: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Exported model; by default the installed one the recipe fits."
-        ),
-    ] = None,
-    backend: Annotated[
-        str, typer.Option(help="Engine of the bundle: onnxruntime (CPU) or onnxruntime-cuda.")
-    ] = "onnxruntime",
+    bundle: BundleOption = None,
+    backend: BackendOption = "onnxruntime",
     backbone: Annotated[
         str | None,
         typer.Option(

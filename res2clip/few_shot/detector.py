@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from res2clip.feature_source import FeatureSource
+from res2clip.encoding import FeaturesOf
 from res2clip_runtime.score import Scored
 from res2clip_runtime.stages import Stages, grid_rho, mean_direction
 from res2clip_runtime.teaching import score_against
@@ -26,10 +26,10 @@ class Detector(Protocol):
 class StagesDetector:
     """A model's stages, fed with stored features: the encoder is not asked again."""
 
-    def __init__(self, stages: Stages, source: FeatureSource) -> None:
-        """Inspect with ``stages``; ``source`` must hold features of the same encoder."""
+    def __init__(self, stages: Stages, features: FeaturesOf) -> None:
+        """Inspect with ``stages``; ``features`` must be those of the same encoder."""
         self._stages = stages
-        self._source = source
+        self._features = features
 
     def inspect(self, pictures: Sequence[Path], references: Sequence[Path]) -> Iterator[Scored]:
         """Yield score and map of each picture, as teaching and inspecting it would give them.
@@ -37,7 +37,7 @@ class StagesDetector:
         Raises:
             InputError: a picture cannot be used; names it.
         """
-        good = self._source.features(references)
+        good = self._features(references)
         taps, patches, width = good.patches.shape[1:]
         rows = len(references) * patches
         bank = np.moveaxis(good.patches, 1, 0).reshape(taps, rows, width)  # (T, N, D)
@@ -45,7 +45,7 @@ class StagesDetector:
         bank_global_mean = mean_direction(good.image)
         del good
         for path in pictures:
-            features = self._source.features([path])
+            features = self._features([path])
             yield score_against(
                 self._stages,
                 features.patches[0],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +12,11 @@ import torch
 from torch import Tensor
 
 from res2clip.datasets import load_mask
+from res2clip.encoding import FeaturesOf
 from res2clip.matching import Matcher
 from res2clip.training.pairs import Pair
-from res2clip_runtime.stages import Features
 
-__all__ = ["Batch", "BatchReader", "FeaturesOf"]
-
-FeaturesOf: TypeAlias = Callable[[Sequence[Path]], Features]
-"""Features of picture files, in their order: from a cache, or encoded on the spot."""
+__all__ = ["Batch", "BatchReader"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from res2clip.encoding import FeaturesOf
 from res2clip.heads import ResidualHeads
 from res2clip.losses import Truth, count_kinds
 from res2clip.model import Res2CLIP
-from res2clip.training.batch import BatchReader, FeaturesOf
+from res2clip.training.batch import BatchReader
 from res2clip.training.folder import RunFolder
 from res2clip.training.log import Table
 from res2clip.training.objective import LOSSES, Objective, PartTruth, trained_losses

@@ -13,12 +13,11 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from res2clip.datasets import Category
-from res2clip.encoding import encode_files
+from res2clip.encoding import FeaturesOf, encode_files
 from res2clip.evaluation import choose_references
 from res2clip.feature_cache import FeatureCache
 from res2clip.heads import save_heads
 from res2clip.model import Res2CLIP
-from res2clip.training.batch import FeaturesOf
 from res2clip.training.card import card_of, config_of
 from res2clip.training.curves import draw_losses
 from res2clip.training.folder import RunFolder

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from res2clip.datasets import Category
+from res2clip.encoding import FeaturesOf
 from res2clip.heads import save_heads
 from res2clip.metrics import Metrics
 from res2clip.model import Res2CLIP
-from res2clip.training.batch import FeaturesOf
 from res2clip.training.folder import RunFolder
 from res2clip.training.log import Row, Table
 from res2clip.training.loop import Trainer

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from res2clip_runtime.backends import open_stages
 from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.inspection import inspect
 from res2clip_runtime.preprocess import ImageLike
 from res2clip_runtime.recipe import Recipe
@@ -17,7 +17,7 @@ from res2clip_runtime.verdict import Verdict
 __all__ = ["Inspector"]
 
 
-class Inspector:
+class Inspector(Closable):
     """Inspects pictures with an exported model; owns the engine, so close it or use ``with``."""
 
     def __init__(
@@ -58,14 +58,3 @@ class Inspector:
     def close(self) -> None:
         """Free the engine."""
         self.stages.close()
-
-    def __enter__(self) -> Inspector:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -66,7 +66,7 @@ def cell(category, seed, value, *, detector="training-free", shots=4, **changed)
 def test_the_figures_are_those_of_teaching_and_inspecting_as_on_a_line(tiny_model, category):
     draws = draw_references(category, [1, 3], [0, 7])
     with ScratchFeatures(tiny_model) as source:
-        detector = StagesDetector(tiny_model, source)
+        detector = StagesDetector(tiny_model, source.features)
         cells = measure_cells({"training-free": detector}, category, draws)
     assert [(c.shots, c.seed) for c in cells] == [(1, 0), (1, 7), (3, 0), (3, 7)]
     for found, draw in zip(cells, draws, strict=True):
@@ -80,7 +80,7 @@ def test_every_picture_is_encoded_once_for_all_draws_and_detectors(tiny_model, c
     draws = draw_references(category, [1, 2, 4], [0, 1])
     steps = []
     with ScratchFeatures(model) as source:
-        detectors = {name: StagesDetector(model, source) for name in ("a", "b")}
+        detectors = {name: StagesDetector(model, source.features) for name in ("a", "b")}
         cells = measure_cells(
             detectors, category, draws, progress=lambda done, total: steps.append((done, total))
         )

@@ -1,13 +1,26 @@
-"""Which bundle a command uses when ``--bundle`` is not given."""
+"""Which bundle and engine a command uses: its options, and what happens without them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from res2clip_runtime.bundle import Bundle, bundles_directory, find_bundle, installed_bundles
 from res2clip_runtime.errors import ArtefactNotFoundError
 
-__all__ = ["choose_bundle"]
+__all__ = ["BackendOption", "BundleOption", "choose_bundle"]
+
+BundleOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Exported model; by default the installed one the recipe fits."
+    ),
+]
+BackendOption = Annotated[
+    str, typer.Option(help="Engine of the bundle: onnxruntime (CPU) or onnxruntime-cuda.")
+]
 
 
 def choose_bundle(directory: Path | None, *, encoder_id: str | None = None) -> Bundle:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from res2clip_runtime.cli.bundle_choice import BackendOption, BundleOption
 from res2clip_runtime.cli.session import PicturesWanted, RunRequest, run_session
 
 __all__ = ["inspect"]
@@ -28,15 +29,8 @@ def inspect(
     camera: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Camera /dev/videoN instead of --source.")
     ] = None,
-    bundle: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Exported model; by default the installed one the recipe fits."
-        ),
-    ] = None,
-    backend: Annotated[
-        str, typer.Option(help="Engine: onnxruntime (CPU) or onnxruntime-cuda.")
-    ] = "onnxruntime",
+    bundle: BundleOption = None,
+    backend: BackendOption = "onnxruntime",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of the engine; by default all cores.")
     ] = None,

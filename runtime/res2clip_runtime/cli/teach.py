@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from res2clip_runtime.cli.bundle_choice import choose_bundle
+from res2clip_runtime.cli.bundle_choice import BackendOption, choose_bundle
 from res2clip_runtime.cli.group import warn
 from res2clip_runtime.cli.progress import teaching_progress
 from res2clip_runtime.cli.recipe_text import taught_text
@@ -80,9 +80,7 @@ def teach(
         Path | None,
         typer.Option(metavar="DIR", help="Exported model; by default the installed one."),
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="Engine: onnxruntime (CPU) or onnxruntime-cuda.")
-    ] = "onnxruntime",
+    backend: BackendOption = "onnxruntime",
     out: OutOption = None,
     add: AddOption = None,
     remove: RemoveOption = None,

@@ -14,11 +14,11 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import ArtefactError, InputError, OutputError
 from res2clip_runtime.picture_archive.fingerprint import METADATA_KEY, Fingerprint
 from res2clip_runtime.picture_archive.result import PLAN_NAME, is_one_file, result_fingerprint
@@ -33,7 +33,7 @@ _ROWS_IN_A_GROUP = 16_384
 """Rows joined in memory at a time; small row groups would make the result slow to read."""
 
 
-class PartsFolder:
+class PartsFolder(Closable):
     """Owns the folder ``<out>.parts`` alone until closed."""
 
     def __init__(self, out: Path, fingerprint: Fingerprint, *, force: bool = False) -> None:
@@ -107,17 +107,6 @@ class PartsFolder:
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)
-
-    def __enter__(self) -> PartsFolder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _refuse_what_is_not_ours(self) -> None:
         if self.out.is_dir() if is_one_file(self.out) else self.out.is_file():

@@ -6,8 +6,8 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import OutputError
 from res2clip_runtime.picture_archive.listing import ListedPicture
 from res2clip_runtime.picture_archive.shard import Item, Shard
@@ -20,7 +20,7 @@ CREATE TABLE item (
 )"""
 
 
-class Worklist:
+class Worklist(Closable):
     """Owns an unnamed SQLite database that the system removes with the process."""
 
     def __init__(
@@ -66,17 +66,6 @@ class Worklist:
     def close(self) -> None:
         """Drop the list."""
         self._database.close()
-
-    def __enter__(self) -> Worklist:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _add(self, picture: ListedPicture, product: str, update: Callable[[bytes], None]) -> None:
         path = os.fsencode(picture.path)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
-from types import TracebackType
-from typing import TypeVar
 
+from res2clip_runtime.closable import Closable
 from res2clip_runtime.sources.frame import Frame
 
 __all__ = ["Source"]
 
-Self = TypeVar("Self", bound="Source")
 
-
-class Source(ABC):
+class Source(Closable):
     """Pictures in order; opened by its constructor, iterated once, closed by ``with``."""
 
     @property
@@ -33,20 +30,3 @@ class Source(ABC):
         Raises:
             SourceError: it gives no more pictures though it should.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Free the file or device; a second call does nothing."""
-
-    def __enter__(self: Self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
