@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Read by the hub's client when it is imported; online, every miss is tried again for 45 s.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = str(Path(tempfile.gettempdir(), "res2clip-tests-without-a-hub"))
 
 collect_ignore_glob: list[str] = []
 try:
