@@ -11,6 +11,7 @@ from res2clip_runtime.backends.engine_options import EngineOptions
 from res2clip_runtime.backends.onnx_libraries import library_problem, load_cuda_from_wheels
 from res2clip_runtime.backends.onnx_providers import CPU, TENSORRT, Providers
 from res2clip_runtime.backends.onnx_wheels import (
+    Wheels,
     installed_wheels,
     reinstall_command,
     wheels_problem,
@@ -36,16 +37,15 @@ def import_onnxruntime(*, extra: str = "cpu") -> ModuleType:
     forbid_telemetry()
     try:
         import onnxruntime
-    except ModuleNotFoundError as err:
-        if wheels := installed_wheels():
-            raise _broken(wheels) from err
-        raise MissingExtraError(
-            "onnxruntime", extra=extra, purpose="inspecting with ONNX Runtime"
-        ) from err
     except ImportError as err:
-        raise BackendError(f"ONNX Runtime cannot be imported: {err}; install it again") from err
+        wheels = installed_wheels()
+        if isinstance(err, ModuleNotFoundError) and not wheels:
+            raise MissingExtraError(
+                "onnxruntime", extra=extra, purpose="inspecting with ONNX Runtime"
+            ) from err
+        raise _broken(wheels, str(err)) from err
     if not hasattr(onnxruntime, "get_available_providers"):  # an emptied folder imports, too
-        raise _broken(installed_wheels())
+        raise _broken(installed_wheels(), "its files are incomplete")
     return onnxruntime
 
 
@@ -145,8 +145,8 @@ def _device_problem(onnxruntime: ModuleType, names: list[str]) -> str:
     return "; ".join(f"{name}: {problem}" for name, problem in found if problem)
 
 
-def _broken(wheels: Any) -> BackendError:
-    problem = wheels_problem(wheels) or "its files are incomplete"
+def _broken(wheels: Wheels, said: str) -> BackendError:
+    problem = wheels_problem(wheels) or said
     return BackendError(
         f"ONNX Runtime cannot be used: {problem}; mend it with: {reinstall_command(wheels)}"
     )

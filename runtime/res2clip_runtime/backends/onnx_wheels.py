@@ -7,22 +7,28 @@ afterwards says "requirement already satisfied".
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
+from typing import TypeAlias
 
-__all__ = ["installed_wheels", "reinstall_command", "wheels_problem"]
+__all__ = ["Wheels", "installed_wheels", "reinstall_command", "wheels_problem"]
+
+Wheels: TypeAlias = dict[str, metadata.Distribution]
+"""Installed distributions by name."""
 
 _NAMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 
 
-def installed_wheels(path: Sequence[str] | None = None) -> dict[str, metadata.Distribution]:
+def installed_wheels(path: Sequence[str] | None = None) -> Wheels:
     """Return the installed distributions that bring a package ``onnxruntime``, by name.
 
     Args:
         path: folders to look in; by default where Python imports from.
     """
-    found: dict[str, metadata.Distribution] = {}
+    found: Wheels = {}
     for distribution in metadata.distributions(path=list(sys.path if path is None else path)):
         name = str(distribution.metadata["Name"]).lower().replace("_", "-")
         if name in _NAMES:
@@ -30,7 +36,7 @@ def installed_wheels(path: Sequence[str] | None = None) -> dict[str, metadata.Di
     return dict(sorted(found.items()))
 
 
-def wheels_problem(wheels: dict[str, metadata.Distribution]) -> str:
+def wheels_problem(wheels: Wheels) -> str:
     """Return what is wrong with these distributions, or nothing if all is well."""
     if len(wheels) > 1:
         return f"{' and '.join(wheels)} are both installed and overwrite each other's files"
@@ -43,7 +49,7 @@ def wheels_problem(wheels: dict[str, metadata.Distribution]) -> str:
     return ""
 
 
-def reinstall_command(wheels: dict[str, metadata.Distribution]) -> str:
+def reinstall_command(wheels: Wheels) -> str:
     """Return the command that mends it; pip alone would find its requirement satisfied."""
     names = " ".join(wheels) or "onnxruntime"
     extra = "gpu" if "onnxruntime-gpu" in wheels else "cpu"
@@ -52,7 +58,7 @@ def reinstall_command(wheels: dict[str, metadata.Distribution]) -> str:
 
 def _missing_files(distribution: metadata.Distribution) -> int:
     """Return how many modules and libraries of its record are not there."""
-    return sum(
-        path.suffix in (".py", ".so") and not path.locate().exists()  # type: ignore[attr-defined]
-        for path in distribution.files or ()
-    )
+    # Distribution.files leaves out what is not there, from Python 3.12 on.
+    record = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    names = [row[0] for row in record if row and row[0].endswith((".py", ".so"))]
+    return sum(not Path(str(distribution.locate_file(name))).exists() for name in names)

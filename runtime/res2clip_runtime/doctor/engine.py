@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from res2clip_runtime.backends.onnx_libraries import library_problem
 from res2clip_runtime.backends.onnx_providers import CPU
 from res2clip_runtime.backends.onnx_session import import_onnxruntime, open_session
 from res2clip_runtime.backends.onnx_wheels import (
+    Wheels,
     installed_wheels,
     reinstall_command,
     wheels_problem,
@@ -35,7 +35,7 @@ def check_engine() -> list[Check]:
         remedy = "pip install 'res2clip[cpu]', or 'res2clip[gpu]' for CUDA"
         return [_missing("not installed", remedy)]
     except Exception as err:  # a missing CUDA library raises whatever it likes
-        problem = wheels_problem(wheels) or f"cannot be imported: {' '.join(str(err).split())}"
+        problem = wheels_problem(wheels) or " ".join(str(err.__cause__ or err).split())
         return [_missing(problem, reinstall_command(wheels))]
     found = check_wheels(wheels) or Check(
         name="onnxruntime",
@@ -47,7 +47,7 @@ def check_engine() -> list[Check]:
     return [found, *(try_provider(provider) for provider in offered)]
 
 
-def check_wheels(wheels: dict[str, metadata.Distribution]) -> Check | None:
+def check_wheels(wheels: Wheels) -> Check | None:
     """Return what is wrong with ONNX Runtime's distributions, if anything is."""
     problem = wheels_problem(wheels)
     if not problem:
