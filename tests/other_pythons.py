@@ -43,6 +43,11 @@ def make_environment(python: Path, folder: Path, *wanted: str) -> Path:
     return own
 
 
+def own_environment() -> dict[str, str]:
+    """Return this process's environment without what would lead Python to other packages."""
+    return {name: v for name, v in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def main(versions: list[str]) -> int:
     failed = []
     for version in versions:
@@ -56,7 +61,10 @@ def main(versions: list[str]) -> int:
         # The installed package is tested, from a folder where no other can be found.
         command = [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ROOT]
         command += ["-c", ROOT / "pyproject.toml", ROOT / "tests" / "runtime"]
-        if subprocess.run([str(part) for part in command], cwd=folder, check=False).returncode:
+        done = subprocess.run(
+            [str(part) for part in command], cwd=folder, env=own_environment(), check=False
+        )
+        if done.returncode:
             failed.append(version)
     return 1 if failed else 0
 

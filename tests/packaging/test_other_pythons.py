@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from other_pythons import find_python, make_environment
+from other_pythons import find_python, make_environment, own_environment
 
 BUNDLE = Path(__file__).parents[1] / "runtime" / "data" / "tiny_bundle"
 
@@ -46,6 +46,7 @@ def test_wheel_imports_teaches_and_inspects(version: str, wheel: Path, tmp_path:
     done = subprocess.run(
         [str(own), "-W", "error", "-c", SMOKE, str(BUNDLE)],
         cwd=tmp_path,
+        env=own_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from other_pythons import own_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +62,11 @@ def test_changed_wheel_is_refused_and_the_whole_one_runs(wheelhouse: Path, box: 
     done = install(box, wheelhouse)
     assert done.returncode == 0, done.stderr
     doctor = subprocess.run(
-        [str(box / "bin" / "res2clip-run"), "doctor"], capture_output=True, text=True, check=False
+        [str(box / "bin" / "res2clip-run"), "doctor"],
+        env=own_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert doctor.returncode == 0, doctor.stdout
     assert "ran a graph" in doctor.stdout

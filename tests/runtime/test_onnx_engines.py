@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from drawn_parts import draw_part
+from typer.testing import CliRunner
 
 from res2clip_runtime.backends import EngineOptions, open_stages
 from res2clip_runtime.backends.onnx_libraries import library_problem
@@ -23,7 +24,9 @@ from res2clip_runtime.backends.onnx_wheels import (
     wheels_problem,
 )
 from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.cli.app import app
 from res2clip_runtime.errors import BackendError, InputError, OutputError
+from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.preprocess import to_square
 
 
@@ -117,6 +120,17 @@ def test_options_change_no_score(bundle: Bundle) -> None:
         features.append(stages.encode(picture).patches)
         stages.close()
     np.testing.assert_array_equal(*features)
+
+
+def test_command_line_takes_the_options(bundle_path: Path, good: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "w.recipe.safetensors"
+    with Inspector(Bundle.load(bundle_path)) as inspector:
+        inspector.teach(sorted(good.iterdir())[:2], product="w").save(recipe)
+    options = ["--source", str(good), "--recipe", str(recipe), "--bundle", str(bundle_path)]
+    done = CliRunner().invoke(app, [*options, "--spin", "--no-arena", "--gpu-memory", "512"])
+    assert done.exit_code == 0, done.output
+    refused = CliRunner().invoke(app, [*options, "--gpu-memory", "0"])
+    assert refused.exit_code == 2
 
 
 def test_impossible_memory_is_refused() -> None:
