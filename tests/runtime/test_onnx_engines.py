@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ from typer.testing import CliRunner
 
 from res2clip_runtime.backends import EngineOptions, open_stages
 from res2clip_runtime.backends.onnx_libraries import library_problem
-from res2clip_runtime.backends.onnx_providers import CPU, CUDA, TENSORRT, stage_providers
+from res2clip_runtime.backends.onnx_providers import CPU, CUDA, TENSORRT, Providers, stage_providers
 from res2clip_runtime.backends.onnx_session import open_session
 from res2clip_runtime.backends.onnx_wheels import (
     installed_wheels,
@@ -53,6 +55,23 @@ def write(folder: Path, *files: str) -> None:
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
+
+
+def providers_of(
+    backend: str,
+    bundle: Bundle,
+    stage: str,
+    *,
+    options: EngineOptions | None = None,
+    version: str = "1.0",
+) -> Providers:
+    return stage_providers(
+        backend,
+        bundle,
+        stage,
+        options=options or EngineOptions(),
+        onnxruntime_version=version,
+    )
 
 
 INIT, LIBRARY = "onnxruntime/__init__.py", "onnxruntime/capi/state.so"
@@ -140,14 +159,14 @@ def test_impossible_memory_is_refused() -> None:
 
 def test_cuda_computes_in_fp32_and_within_its_limit(bundle: Bundle) -> None:
     limit = EngineOptions(gpu_memory_mb=512)
-    ((name, settings),) = stage_providers("onnxruntime-cuda", bundle, "match", limit, "1.0")
+    ((name, settings),) = providers_of("onnxruntime-cuda", bundle, "match", options=limit)
     assert name == CUDA
     assert settings == {"use_tf32": "0", "gpu_mem_limit": str(512 * 2**20)}
 
 
 @pytest.mark.usefixtures("_own_cache")
 def test_tensorrt_builds_for_one_bank_size_after_another_and_caches(bundle: Bundle) -> None:
-    providers = stage_providers("onnxruntime-tensorrt", bundle, "match", EngineOptions(), "1.0")
+    providers = providers_of("onnxruntime-tensorrt", bundle, "match")
     assert [name for name, _ in providers] == [TENSORRT, CUDA]
     settings = providers[0][1]
     taps, patches, dim = 2, 36, 32
@@ -155,17 +174,28 @@ def test_tensorrt_builds_for_one_bank_size_after_another_and_caches(bundle: Bund
         f"patches:1x{taps}x{patches}x{dim},bank:{taps}x1x{dim},bank_rho:1"
     )
     assert settings["trt_profile_max_shapes"] == (
-        f"patches:8x{taps}x{patches}x{dim},bank:{taps}x{16 * patches}x{dim},bank_rho:{16 * patches}"
+        f"patches:1x{taps}x{patches}x{dim},bank:{taps}x{16 * patches}x{dim},bank_rho:{16 * patches}"
     )
-    assert settings["trt_fp16_enable"] == settings["trt_int8_enable"] == "0"
+    encoder = providers_of("onnxruntime-tensorrt", bundle, "encoder")[0][1]
+    assert encoder["trt_profile_max_shapes"] == "image_u8:8x48x48x3"
+    assert not [name for name in settings if re.fullmatch(r"trt_(fp16|bf16|int8)_enable", name)]
     assert os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
     assert Path(settings["trt_engine_cache_path"]).is_dir()
 
 
 @pytest.mark.usefixtures("_own_cache")
+def test_tensorrt_may_compute_in_the_bundles_precision_and_no_other(bundle: Bundle) -> None:
+    method = dataclasses.replace(bundle.manifest.method, precision="fp16")
+    half = Bundle(bundle.directory, dataclasses.replace(bundle.manifest, method=method))
+    settings = providers_of("onnxruntime-tensorrt", half, "encoder")[0][1]
+    assert settings["trt_fp16_enable"] == "1"
+    assert "trt_int8_enable" not in settings
+
+
+@pytest.mark.usefixtures("_own_cache")
 def test_engines_of_another_graph_or_onnxruntime_lie_elsewhere(bundle: Bundle) -> None:
     def folder(stage: str, version: str) -> str:
-        providers = stage_providers("onnxruntime-tensorrt", bundle, stage, EngineOptions(), version)
+        providers = providers_of("onnxruntime-tensorrt", bundle, stage, version=version)
         return providers[0][1]["trt_engine_cache_path"]
 
     assert len({folder("match", "1.0"), folder("heads", "1.0"), folder("match", "1.1")}) == 3
@@ -175,7 +205,7 @@ def test_engines_of_another_graph_or_onnxruntime_lie_elsewhere(bundle: Bundle) -
 def test_fp32_bundle_is_not_run_in_tf32(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
     with pytest.raises(BackendError, match="NVIDIA_TF32_OVERRIDE"):
-        stage_providers("onnxruntime-tensorrt", bundle, "match", EngineOptions(), "1.0")
+        providers_of("onnxruntime-tensorrt", bundle, "match")
 
 
 def test_cache_that_cannot_be_written_is_an_error_of_ours(
@@ -185,7 +215,7 @@ def test_cache_that_cannot_be_written_is_an_error_of_ours(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
     with pytest.raises(OutputError, match="onnxruntime-tensorrt"):
-        stage_providers("onnxruntime-tensorrt", bundle, "match", EngineOptions(), "1.0")
+        providers_of("onnxruntime-tensorrt", bundle, "match")
 
 
 @pytest.mark.usefixtures("_own_cache")

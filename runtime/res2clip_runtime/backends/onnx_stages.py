@@ -43,7 +43,9 @@ class OnnxStages:
         self._sessions = {
             name: open_session(
                 str(bundle.stage_path(name)),
-                providers=stage_providers(backend, bundle, name, options, version),
+                providers=stage_providers(
+                    backend, bundle, name, options=options, onnxruntime_version=version
+                ),
                 threads=threads,
                 options=options,
             )
