@@ -29,6 +29,7 @@ from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.cli.app import app
 from res2clip_runtime.errors import BackendError, InputError, OutputError
 from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.manifest import FileEntry
 from res2clip_runtime.preprocess import to_square
 
 
@@ -199,6 +200,17 @@ def test_engines_of_another_graph_or_onnxruntime_lie_elsewhere(bundle: Bundle) -
         return providers[0][1]["trt_engine_cache_path"]
 
     assert len({folder("match", "1.0"), folder("heads", "1.0"), folder("match", "1.1")}) == 3
+
+
+@pytest.mark.usefixtures("_own_cache")
+def test_engines_of_other_weights_beside_the_same_graph_lie_elsewhere(bundle: Bundle) -> None:
+    def folder(weights: str) -> str:
+        data = FileEntry(sha256=weights * 64, bytes=1)
+        files = {**bundle.manifest.files, "encoder.onnx.data": data}
+        large = Bundle(bundle.directory, dataclasses.replace(bundle.manifest, files=files))
+        return providers_of("onnxruntime-tensorrt", large, "encoder")[0][1]["trt_engine_cache_path"]
+
+    assert folder("a") != folder("b")
 
 
 @pytest.mark.usefixtures("_own_cache")

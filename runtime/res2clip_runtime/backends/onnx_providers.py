@@ -61,7 +61,10 @@ def stage_providers(
     method = bundle.manifest.method
     most = {"B": MAX_BATCH[stage], "N": MAX_SHOTS * method.patches}
     usual = {"B": 1, "N": 4 * method.patches}
-    cache = _engine_cache(bundle.manifest.files[entry.file].sha256, onnxruntime_version)
+    # The weights of a large graph lie in a file beside it.
+    files = bundle.manifest.files.items()
+    hashes = [f.sha256 for name, f in sorted(files) if f"{name}.".startswith(f"{entry.file}.")]
+    cache = _engine_cache(" ".join([*hashes, onnxruntime_version]))
     tensorrt = {
         **_tensorrt_options(method.precision, cache, options),
         "trt_profile_min_shapes": _shapes(entry.inputs, {"B": 1, "N": 1}),
@@ -104,10 +107,9 @@ def _shapes(inputs: Sequence[TensorEntry], sizes: Mapping[str, int]) -> str:
     )
 
 
-def _engine_cache(graph_sha256: str, onnxruntime_version: str) -> Path:
+def _engine_cache(identity: str) -> Path:
     """Return the folder for a graph's engines; ONNX Runtime adds TensorRT's version and the GPU."""
-    key = sha256_hex(f"{graph_sha256} {onnxruntime_version}".encode())[:32]
-    folder = cache_directory() / "onnxruntime-tensorrt" / key
+    folder = cache_directory() / "onnxruntime-tensorrt" / sha256_hex(identity.encode())[:32]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
