@@ -5,7 +5,7 @@ PY      := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 PYTHON  ?= python3
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test test-pythons lint format bench wheelhouse clean
 
 demo: $(READY)  ## draw a product, teach it, export, inspect, report
 	$(VENV)/bin/res2clip demo
@@ -13,11 +13,16 @@ demo: $(READY)  ## draw a product, teach it, export, inspect, report
 test: $(READY)  ## every test
 	$(PY) -m pytest
 
-lint: $(READY)  ## style, types, import rules
+test-pythons: $(READY)  ## the runtime's tests on the Pythons of JetPack 6 and 7, where they are
+	$(PY) tests/other_pythons.py 3.10 3.12
+
+lint: $(READY)  ## style, types, import rules, oldest Python, Dockerfiles
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/vermin --quiet --target=3.10- --violations --no-tips res2clip export runtime
+	$(VENV)/bin/hadolint deploy/*.Dockerfile
 
 format: $(READY)  ## mend style
 	$(VENV)/bin/ruff check --fix .
@@ -27,6 +32,14 @@ bench: $(READY)  ## latency figures, appended to benchmarks/results/
 	$(PY) benchmarks/bench_runtime.py
 	$(PY) benchmarks/bench_import.py
 	$(PY) benchmarks/bench_demo.py
+
+# For a machine without internet: make wheelhouse EXTRAS=cpu,video, for another kind of machine
+# with its Python version and: MACHINE=aarch64 GLIBC=2.35 PYTHON=python3.10
+EXTRAS  ?= cpu
+OUT     ?= wheelhouse
+wheelhouse:  ## res2clip and all it needs as wheels with hashes
+	$(PYTHON) deploy/wheelhouse.py --extras $(EXTRAS) --out $(OUT) \
+		$(if $(MACHINE),--machine $(MACHINE)) $(if $(GLIBC),--glibc $(GLIBC))
 
 # Installed anew only when the list of dependencies changes. ADEval, another opinion on PRO for the
 # tests, asks for opencv-python, which overwrites our opencv-python-headless and needs libGL: it
@@ -39,4 +52,4 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) demo-out dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-3.* wheelhouse demo-out dist .pytest_cache .mypy_cache .ruff_cache

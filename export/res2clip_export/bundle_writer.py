@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from res2clip.model import Res2CLIP
+from res2clip_export.folder_swap import swap_folder
 from res2clip_export.parity import ParityReport, compare_models
 from res2clip_export.stages import export_stages
 from res2clip_export.to_onnx import write_onnx
@@ -75,7 +76,7 @@ def export_bundle(
         report = _parity(model, bundle, squares, kind="given" if pictures else "drawn")
         report.require()
         _write_report(bundle, report)
-        _replace(workspace, target)
+        swap_folder(workspace, target)
     except OSError as err:
         raise output_error(target, err) from err
     finally:
@@ -174,17 +175,3 @@ def _check_target(target: Path) -> None:
 
 def _file_entry(path: Path) -> FileEntry:
     return FileEntry(sha256=file_sha256(path), bytes=path.stat().st_size)
-
-
-def _replace(workspace: Path, target: Path) -> None:
-    """Put the finished folder in place; a bundle that was there goes only after that."""
-    for path in workspace.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.replace(old)
-    workspace.chmod(0o755)
-    workspace.replace(target)
-    shutil.rmtree(old, ignore_errors=True)

@@ -9,13 +9,11 @@ from pathlib import Path
 import onnx
 import torch
 
+from res2clip_export.onnx_file import save_onnx
 from res2clip_export.onnx_rules import MAX_IR_VERSION, OPSET, check_rules
 from res2clip_export.stages import ExportStage
 
 __all__ = ["write_onnx"]
-
-EXTERNAL_DATA_BYTES = 1 << 30
-"""Larger weights go beside the graph; a protobuf ends at 2 GB."""
 
 
 def write_onnx(stage: ExportStage, path: Path) -> list[Path]:
@@ -34,11 +32,9 @@ def write_onnx(stage: ExportStage, path: Path) -> list[Path]:
         # The exporter notes the source lines of this machine in every node.
         del node.metadata_props[:]
         node.doc_string = ""
-    data = path.with_name(f"{path.name}.data")
-    large = sum(len(w.raw_data) for w in proto.graph.initializer) > EXTERNAL_DATA_BYTES
-    onnx.save(proto, str(path), save_as_external_data=large, location=data.name)
+    files = save_onnx(proto, path)
     check_rules(path)
-    return [path, data] if data.exists() else [path]
+    return files
 
 
 def _traced(stage: ExportStage) -> torch.onnx.ONNXProgram:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from res2clip.cli.model_options import BackboneOption, HeadsOption, ImageSizeOption, load_model
+from res2clip.cli.triton import export_triton
 from res2clip_runtime.sources.picture_paths import find_pictures
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ def export(
             metavar="DIR|GLOB", help="Pictures to prove parity on (4 or more); default: drawn ones."
         ),
     ] = None,
+    triton: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a Triton Inference Server model repository of an exported bundle instead.",
+        ),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="With --triton: the bundle; default: the installed one that fits."
+        ),
+    ] = None,
+    recipe: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="With --triton: a product to serve; several allowed."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Manifest and parity as JSON.")] = False,
 ) -> None:
     """Export encoder, match and heads as ONNX, proved equal to PyTorch before they are written.
@@ -45,9 +63,19 @@ def export(
 
         res2clip export --out bundles/mini
 
+        res2clip export --triton model_repository --recipe washer.recipe.safetensors
+
     Every stage is compared with PyTorch on noise and on pictures. Outside the tolerance no bundle
     is written, the stage and the figure are named, and the exit code is 1.
+
+    `--triton` exports nothing anew: it arranges a bundle that is there for a server, as
+    docs/triton.md describes, and needs no torch.
     """
+    if triton is not None:
+        typer.echo(export_triton(triton, bundle, recipe or [], as_json=as_json))
+        return
+    if bundle is not None or recipe:
+        raise typer.BadParameter("--bundle and --recipe go with --triton DIR")
     from res2clip_export import bundle_name, export_bundle
     from res2clip_runtime.bundle import bundles_directory
 
@@ -55,10 +83,10 @@ def export(
     target = out or bundles_directory() / bundle_name(model, precision)
     chosen = find_pictures(pictures).paths if pictures else ()
     with Console(stderr=True).status("exporting") as status:
-        bundle = export_bundle(
+        exported = export_bundle(
             model, target, precision, pictures=chosen, progress=lambda what: status.update(what)
         )
-    typer.echo(_json_text(bundle) if as_json else _text(bundle))
+    typer.echo(_json_text(exported) if as_json else _text(exported))
 
 
 def _json_text(bundle: Bundle) -> str:

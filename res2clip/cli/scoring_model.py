@@ -69,7 +69,7 @@ def choose_model(request: ModelRequest, *, encoder_id: str) -> ScoringModel:
     if request.backbone is None:
         bundle = choose_bundle(request.bundle, encoder_id=encoder_id)
         opening = partial(open_stages, bundle, request.backend, threads=request.threads)
-        gpus = int(request.backend.endswith("-cuda"))
+        gpus = int(request.backend.endswith(("cuda", "tensorrt")))
         return ScoringModel(spec=bundle.manifest.method, open=opening, gpus=gpus)
     model = load_model(
         request.backbone, image_size=request.image_size, heads=request.heads, match=request.match

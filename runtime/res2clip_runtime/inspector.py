@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from res2clip_runtime.backends import open_stages
+from res2clip_runtime.backends import EngineOptions, open_stages
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.closable import Closable
 from res2clip_runtime.inspection import inspect
@@ -21,7 +21,12 @@ class Inspector(Closable):
     """Inspects pictures with an exported model; owns the engine, so close it or use ``with``."""
 
     def __init__(
-        self, bundle: Bundle, *, backend: str = "onnxruntime", threads: int | None = None
+        self,
+        bundle: Bundle,
+        *,
+        backend: str = "onnxruntime",
+        threads: int | None = None,
+        options: EngineOptions | None = None,
     ) -> None:
         """Open ``bundle`` on the engine called ``backend``.
 
@@ -31,7 +36,7 @@ class Inspector(Closable):
             BackendError: the engine or device refused.
         """
         self.bundle = bundle
-        self.stages = open_stages(bundle, backend, threads=threads)
+        self.stages = open_stages(bundle, backend, threads=threads, options=options)
 
     @property
     def spec(self) -> MethodSpec:

@@ -130,9 +130,9 @@ def test_a_place_that_cannot_be_written_is_named(tiny_model, tmp_path) -> None:
 
 
 def test_large_weights_go_beside_the_graph(tiny_model, tmp_path, monkeypatch) -> None:
-    from res2clip_export import to_onnx
+    from res2clip_export import onnx_file
 
-    monkeypatch.setattr(to_onnx, "EXTERNAL_DATA_BYTES", 10_000)
+    monkeypatch.setattr(onnx_file, "EXTERNAL_DATA_BYTES", 10_000)
     bundle = export_bundle(tiny_model, tmp_path / "bundle")
     assert "encoder.onnx.data" in bundle.manifest.files
     assert (tmp_path / "bundle" / "encoder.onnx").stat().st_size < 200_000

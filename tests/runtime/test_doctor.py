@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import onnxruntime
@@ -13,7 +14,8 @@ from res2clip_runtime.cli.app import app
 from res2clip_runtime.cli.doctor import run_doctor
 from res2clip_runtime.doctor import Check, Status, diagnose
 from res2clip_runtime.doctor.bundles import check_bundles
-from res2clip_runtime.doctor.engine import find_conflict, try_provider
+from res2clip_runtime.doctor.engine import try_provider
+from res2clip_runtime.doctor.nvidia import check_nvidia
 from res2clip_runtime.doctor.packages import check_package
 from res2clip_runtime.doctor.place import check_data_directory
 
@@ -32,21 +34,9 @@ def test_whatever_is_not_ok_has_a_remedy() -> None:
 
 
 def test_provider_that_is_not_there_is_not_believed() -> None:
-    """ONNX Runtime itself only warns and takes the CPU."""
-    with pytest.warns(UserWarning, match="not in available provider names"):
-        check = try_provider("CUDAExecutionProvider")
+    check = try_provider("CUDAExecutionProvider")
     assert check.status is Status.WARN
-    assert "CPUExecutionProvider ran instead" in check.detail
-
-
-def test_two_engines_over_each_other_are_explained() -> None:
-    assert find_conflict(["onnxruntime"]) is None
-    check = find_conflict(["onnxruntime", "onnxruntime-gpu"])
-    assert check is not None
-    assert "overwrite each other" in check.detail
-    assert check.remedy == (
-        "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'res2clip[gpu]'"
-    )
+    assert "offered, but" in check.detail
 
 
 def test_missing_package_names_purpose_and_command() -> None:
@@ -95,3 +85,39 @@ def test_missing_extra_check_gives_exit_code_1(capsys: pytest.CaptureFixture[str
     assert run_doctor(extra_checks=[extra], as_json=False) == 1
     assert "-> pip" in capsys.readouterr().out
     assert run_doctor(as_json=False) == 0
+
+
+def test_machine_without_a_driver_is_said_to_have_none() -> None:
+    (check,) = check_nvidia("libcuda-that-is-not-there.so.1")
+    assert check.status is Status.WARN
+    assert "no NVIDIA driver" in check.detail
+
+
+DRIVER = """
+#include <string.h>
+int cuInit(unsigned flags) { return INIT; }
+int cuDriverGetVersion(int *v) { *v = 12060; return 0; }
+int cuDeviceGetCount(int *n) { *n = 1; return 0; }
+int cuDeviceGet(int *d, int i) { *d = i; return 0; }
+int cuDeviceGetName(char *s, int n, int d) { strncpy(s, "Orin", n); return 0; }
+int cuDeviceGetAttribute(int *v, int a, int d) { *v = a == 75 ? 8 : a == 76 ? 7 : -1; return 0; }
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to make a driver with")
+@pytest.mark.parametrize(
+    ("answer", "status", "detail"),
+    [
+        (0, Status.OK, "Orin, sm_87, driver up to CUDA 12.6"),
+        (100, Status.WARN, "the NVIDIA driver refuses (cuInit: error 100)"),
+    ],
+)
+def test_gpu_is_described_by_its_driver(
+    tmp_path: Path, answer: int, status: Status, detail: str
+) -> None:
+    source, library = tmp_path / "driver.c", tmp_path / "libcuda.so.1"
+    source.write_text(DRIVER)
+    command = ["cc", "-shared", "-fPIC", f"-DINIT={answer}", "-o", str(library), str(source)]
+    subprocess.run(command, check=True)
+    (check,) = check_nvidia(str(library))
+    assert (check.status, check.detail) == (status, detail)

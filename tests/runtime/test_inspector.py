@@ -82,7 +82,7 @@ def test_cuda_that_is_not_there_is_an_error_and_not_the_cpu(bundle_path: Path) -
 
 
 def test_graph_that_is_no_graph_is_an_error_of_ours(tmp_path: Path, bundle_path: Path) -> None:
-    from res2clip_runtime.backends.onnx_stages import open_session
+    from res2clip_runtime.backends.onnx_session import open_session
 
     copy = shutil.copy(bundle_path / "manifest.json", tmp_path / "match.onnx")
     with pytest.raises(BackendError, match="cannot open"):

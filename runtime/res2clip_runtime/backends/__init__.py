@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from res2clip_runtime.backends.engine_options import EngineOptions
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.stages import Stages
 
-__all__ = ["BACKENDS", "BackendStages", "open_stages"]
+__all__ = ["BACKENDS", "BackendStages", "EngineOptions", "open_stages"]
 
-BACKENDS = ("onnxruntime", "onnxruntime-cuda")
+BACKENDS = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt")
 """Names accepted by ``--backend``."""
 
 
@@ -21,8 +22,20 @@ class BackendStages(Stages, Protocol):
         """Free the engine; the stages cannot be used afterwards."""
 
 
-def open_stages(bundle: Bundle, backend: str, *, threads: int | None = None) -> BackendStages:
+def open_stages(
+    bundle: Bundle,
+    backend: str,
+    *,
+    threads: int | None = None,
+    options: EngineOptions | None = None,
+) -> BackendStages:
     """Return the bundle's stages on the engine called ``backend``.
+
+    Args:
+        bundle: the exported model.
+        backend: one of ``BACKENDS``.
+        threads: of the CPU; None: all cores.
+        options: how ONNX Runtime uses the machine; other engines have no use for them.
 
     Raises:
         InputError: there is no engine of this name.
@@ -33,4 +46,4 @@ def open_stages(bundle: Bundle, backend: str, *, threads: int | None = None) -> 
         raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
     from res2clip_runtime.backends.onnx_stages import OnnxStages
 
-    return OnnxStages(bundle, cuda=backend == "onnxruntime-cuda", threads=threads)
+    return OnnxStages(bundle, backend, threads=threads, options=options)

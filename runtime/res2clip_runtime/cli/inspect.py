@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from res2clip_runtime.backends import EngineOptions
 from res2clip_runtime.cli.bundle_choice import BackendOption, BundleOption
 from res2clip_runtime.cli.session import PicturesWanted, RunRequest, run_session
 
@@ -33,6 +34,22 @@ def inspect(
     backend: BackendOption = "onnxruntime",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of the engine; by default all cores.")
+    ] = None,
+    spin: Annotated[
+        bool,
+        typer.Option(
+            "--spin", help="Idle engine threads wait busily; for cores that nobody else needs."
+        ),
+    ] = False,
+    arena: Annotated[
+        bool,
+        typer.Option(
+            "--arena/--no-arena", help="Keep the engine's memory between pictures, or give it back."
+        ),
+    ] = True,
+    gpu_memory: Annotated[
+        int | None,
+        typer.Option(metavar="MB", min=1, help="Most memory taken of a GPU by ONNX Runtime."),
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Highest score that is OK, instead of the recipe's.")
@@ -88,6 +105,7 @@ def inspect(
         bundle=bundle,
         backend=backend,
         threads=threads,
+        options=EngineOptions(spinning=spin, arena=arena, gpu_memory_mb=gpu_memory),
         threshold=threshold,
         pixel_threshold=pixel_threshold,
         out=out,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from res2clip_runtime.backends import EngineOptions
 from res2clip_runtime.cli.bundle_choice import choose_bundle
 from res2clip_runtime.cli.group import warn
 from res2clip_runtime.cli.progress import ProgressBar, progress_bar
@@ -60,6 +61,8 @@ class RunRequest:
     """``--backend``."""
     threads: int | None
     """``--threads``."""
+    options: EngineOptions
+    """``--spin``, ``--arena``, ``--gpu-memory``."""
     threshold: float | None
     """``--threshold``."""
     pixel_threshold: float | None
@@ -85,7 +88,9 @@ def run_session(request: RunRequest) -> int:
         source = stack.enter_context(_open_source(request))
         bundle = choose_bundle(request.bundle, encoder_id=recipe.encoder_id)
         inspector = stack.enter_context(
-            Inspector(bundle, backend=request.backend, threads=request.threads)
+            Inspector(
+                bundle, backend=request.backend, threads=request.threads, options=request.options
+            )
         )
         recipe = with_given_thresholds(
             recipe, inspector.spec, score=request.threshold, pixel=request.pixel_threshold
