@@ -10,7 +10,7 @@ from res2clip_runtime.stages import Stages
 
 __all__ = ["BACKENDS", "BackendStages", "open_stages"]
 
-BACKENDS = ("onnxruntime", "onnxruntime-cuda")
+BACKENDS = ("onnxruntime", "onnxruntime-cuda", "openvino")
 """Names accepted by ``--backend``."""
 
 
@@ -31,6 +31,10 @@ def open_stages(bundle: Bundle, backend: str, *, threads: int | None = None) -> 
     """
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
+    if backend == "openvino":
+        from res2clip_runtime.backends.openvino_stages import OpenVinoStages
+
+        return OpenVinoStages(bundle, threads=threads)
     from res2clip_runtime.backends.onnx_stages import OnnxStages
 
     return OnnxStages(bundle, cuda=backend == "onnxruntime-cuda", threads=threads)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from res2clip_runtime.backends.graph_stages import GraphStages
 from res2clip_runtime.backends.telemetry import forbid_telemetry
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError, MissingExtraError
-from res2clip_runtime.preprocess import PictureU8
-from res2clip_runtime.spec import MethodSpec
-from res2clip_runtime.stages import BranchMaps, Features, FloatArray
+from res2clip_runtime.stages import FloatArray
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -23,7 +23,7 @@ _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 
 
-class OnnxStages:
+class OnnxStages(GraphStages):
     """Encoder, match and heads as three ONNX Runtime sessions."""
 
     def __init__(self, bundle: Bundle, *, cuda: bool = False, threads: int | None = None) -> None:
@@ -33,58 +33,28 @@ class OnnxStages:
             MissingExtraError: ONNX Runtime is not installed.
             BackendError: a session could not be opened on the device that was asked for.
         """
-        self._spec = bundle.manifest.method
+        super().__init__(bundle.manifest.method)
         self._sessions = {
             name: open_session(str(bundle.stage_path(name)), cuda=cuda, threads=threads)
             for name in bundle.manifest.stages
         }
 
-    @property
-    def spec(self) -> MethodSpec:
-        """The method's constants of the bundle."""
-        return self._spec
-
-    def encode(self, images: PictureU8) -> Features:
-        """Return the features of (B, S, S, 3) uint8 RGB pictures."""
-        patches, image = self._run("encoder", image_u8=images)
-        return Features(patches=patches, image=image)
-
-    def match(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
-        """Return (B, T, P, D) residuals of (B, T, P, D) patches against a (T, N, D) bank."""
-        (residual,) = self._run("match", patches=patches, bank=bank, bank_rho=bank_rho)
-        return residual
-
-    def heads(
-        self,
-        last_patches: FloatArray,
-        residual: FloatArray,
-        image_feature: FloatArray,
-        bank_global_mean: FloatArray,
-    ) -> BranchMaps:
-        """Return the branch maps of (B, P, D) last-tap patches, residuals, (B, D) and (D,)."""
-        maps, scores = self._run(
-            "heads",
-            last_patches=last_patches,
-            residual=residual,
-            image_feature=image_feature,
-            bank_global_mean=bank_global_mean,
-        )
-        return BranchMaps(maps=maps, scores=scores)
+    def run_graph(
+        self, stage: str, inputs: Mapping[str, npt.NDArray[np.generic]]
+    ) -> Sequence[FloatArray]:
+        """Return the stage's outputs, in its order, for contiguous inputs by name."""
+        session = self._sessions.get(stage)
+        if session is None:
+            raise BackendError("the inspector is closed; open a new one")
+        try:
+            outputs: Sequence[FloatArray] = session.run(None, dict(inputs))
+        except Exception as err:  # ONNX Runtime's errors share no public base class
+            raise BackendError(f"ONNX Runtime failed in stage '{stage}': {err}") from err
+        return outputs
 
     def close(self) -> None:
         """Free the sessions."""
         self._sessions.clear()
-
-    def _run(self, stage: str, **inputs: Any) -> Sequence[FloatArray]:
-        session = self._sessions.get(stage)
-        if session is None:
-            raise BackendError("the inspector is closed; open a new one")
-        feeds = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
-        try:
-            outputs: Sequence[FloatArray] = session.run(None, feeds)
-        except Exception as err:  # ONNX Runtime's errors share no public base class
-            raise BackendError(f"ONNX Runtime failed in stage '{stage}': {err}") from err
-        return outputs
 
 
 def open_session(

@@ -19,7 +19,8 @@ BundleOption = Annotated[
     ),
 ]
 BackendOption = Annotated[
-    str, typer.Option(help="Engine of the bundle: onnxruntime (CPU) or onnxruntime-cuda.")
+    str,
+    typer.Option(help="Engine of the bundle: onnxruntime (CPU), onnxruntime-cuda or openvino."),
 ]
 
 
