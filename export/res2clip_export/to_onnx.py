@@ -6,13 +6,14 @@ import logging
 import warnings
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 
 from res2clip_export.onnx_rules import MAX_IR_VERSION, OPSET, check_rules
 from res2clip_export.stages import ExportStage
 
-__all__ = ["write_onnx"]
+__all__ = ["save_graph", "write_onnx"]
 
 EXTERNAL_DATA_BYTES = 1 << 30
 """Larger weights go beside the graph; a protobuf ends at 2 GB."""
@@ -29,16 +30,27 @@ def write_onnx(stage: ExportStage, path: Path) -> list[Path]:
     proto.ir_version = min(proto.ir_version, MAX_IR_VERSION)
     _name_free_axes(proto, stage)
     _cast_bytes_first(proto)
+    _turn_weights(proto.graph)
     del proto.metadata_props[:]
     for node in proto.graph.node:
         # The exporter notes the source lines of this machine in every node.
         del node.metadata_props[:]
         node.doc_string = ""
+    files = save_graph(proto, path)
+    check_rules(path)
+    return files
+
+
+def save_graph(proto: onnx.ModelProto, path: Path) -> list[Path]:
+    """Write the graph to ``path`` and return the files made; large weights go beside it.
+
+    ``proto`` has lost its weights afterwards if they were large.
+    """
     data = path.with_name(f"{path.name}.data")
+    data.unlink(missing_ok=True)  # onnx appends to an older one
     large = sum(len(w.raw_data) for w in proto.graph.initializer) > EXTERNAL_DATA_BYTES
     onnx.save(proto, str(path), save_as_external_data=large, location=data.name)
-    check_rules(path)
-    return [path, data] if data.exists() else [path]
+    return [path, data] if large else [path]
 
 
 def _traced(stage: ExportStage) -> torch.onnx.ONNXProgram:
@@ -91,3 +103,23 @@ def _cast_bytes_first(proto: onnx.ModelProto) -> None:
     ordered = [*casts, *(node for node in nodes if node not in casts)]
     del proto.graph.node[:]
     proto.graph.node.extend(ordered)
+
+
+def _turn_weights(graph: onnx.GraphProto) -> None:
+    """Transpose weights in the file.
+
+    The exporter leaves that to the engine where two nodes share a weight, which then looks like a
+    computed tensor.
+    """
+    weights = {weight.name: weight for weight in graph.initializer}
+    turns = [n for n in graph.node if n.op_type == "Transpose" and n.input[0] in weights]
+    for node in turns:
+        weight = weights[node.input[0]]
+        axes = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+        turned = onnx.numpy_helper.to_array(weight).transpose(axes)
+        graph.initializer.append(
+            onnx.numpy_helper.from_array(np.ascontiguousarray(turned), node.output[0])
+        )
+        graph.node.remove(node)
+        if not any(weight.name in other.input for other in graph.node):
+            graph.initializer.remove(weight)
