@@ -15,9 +15,11 @@ from res2clip_runtime.preprocess import ImageLike, PictureU8, to_square
 __all__ = ["calibration_pictures", "judged_pictures"]
 
 DRAWN_GOOD = 4
-DRAWN_DEFECTIVE = 4
 CALIBRATION_PICTURES = 8
 """Ranges hardly grow after the first few pictures of one product."""
+DRAWN_DEFECTS = ("scratch", "dent", "stain", "contamination")
+"""Washers with these are told from good ones by the mini, so that their verdicts prove something;
+two teaching pictures are too few for it on the other defects and on most other products."""
 _CALIBRATION_SEED = 1000
 _DRAWN_PX = 512
 
@@ -59,7 +61,7 @@ def calibration_pictures(
     if pictures:
         return tuple(to_square(picture, size_px) for picture in pictures[:TEACHING])
     seeds = range(_CALIBRATION_SEED, _CALIBRATION_SEED + CALIBRATION_PICTURES)
-    return tuple(_flange(seed, None, size_px)[0] for seed in seeds)
+    return tuple(_washer(seed, None, size_px)[0] for seed in seeds)
 
 
 def _of_category(category: Category, size_px: int) -> JudgedPictures:
@@ -79,12 +81,8 @@ def _of_category(category: Category, size_px: int) -> JudgedPictures:
 
 
 def _drawn(size_px: int) -> JudgedPictures:
-    from res2clip.drawing import Product
-
-    kinds = Product("flange").defects
-    defects = [None] * (TEACHING + DRAWN_GOOD)
-    defects += [kinds[i % len(kinds)] for i in range(DRAWN_DEFECTIVE)]
-    drawn = [_flange(seed, defect, size_px) for seed, defect in enumerate(defects)]
+    defects = [*[None] * (TEACHING + DRAWN_GOOD), *DRAWN_DEFECTS]
+    drawn = [_washer(seed, defect, size_px) for seed, defect in enumerate(defects)]
     inspected = drawn[TEACHING:]
     return JudgedPictures(
         squares=tuple(square for square, _ in drawn),
@@ -94,13 +92,13 @@ def _drawn(size_px: int) -> JudgedPictures:
     )
 
 
-def _flange(
+def _washer(
     seed: int, defect: str | None, size_px: int
 ) -> tuple[PictureU8, np.ndarray[tuple[int, int], np.dtype[np.bool_]]]:
     from PIL import Image
 
     from res2clip.drawing import Product, draw
 
-    drawing = draw(Product("flange"), seed=seed, size_px=_DRAWN_PX, defect=defect)
+    drawing = draw(Product("washer"), seed=seed, size_px=_DRAWN_PX, defect=defect)
     mask = Image.fromarray(drawing.mask).resize((size_px, size_px), Image.Resampling.NEAREST)
     return to_square(drawing.image_rgb_u8, size_px), np.asarray(mask)
