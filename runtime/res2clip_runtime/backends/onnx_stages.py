@@ -34,6 +34,11 @@ class OnnxStages(GraphStages):
             BackendError: a session could not be opened on the device that was asked for.
         """
         super().__init__(bundle.manifest.method)
+        if self.spec.precision == "bf16" and not cuda:
+            raise BackendError(
+                "ONNX Runtime's CPU cannot multiply in bf16; use --backend openvino (or "
+                "onnxruntime-cuda), or export the bundle with --precision fp32 or int8"
+            )
         self._sessions = {
             name: open_session(str(bundle.stage_path(name)), cuda=cuda, threads=threads)
             for name in bundle.manifest.stages
