@@ -66,8 +66,8 @@ def require_parity(
     encoder = bundle.stage_path("encoder")
     cause = ""
     if report.failures and fp32 != encoder:
-        models = (onnx.load(str(path)) for path in (fp32, encoder))
-        cause = str(find_error_entry(*models, pictures.squares[-1]))
+        reference, lowered = (onnx.load(str(path)) for path in (fp32, encoder))
+        cause = str(find_error_entry(reference, lowered, pictures.squares[-1]))
     report.require(
         "the exported model does not answer like PyTorch, no bundle is written", cause=cause
     )

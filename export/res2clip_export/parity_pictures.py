@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,7 @@ def _drawn(size_px: int) -> JudgedPictures:
     )
 
 
+@lru_cache(maxsize=64)
 def _drawing(
     family: str, seed: int, defect: str | None, size_px: int
 ) -> tuple[PictureU8, np.ndarray[tuple[int, int], np.dtype[np.bool_]]]:
