@@ -313,7 +313,7 @@ def test_the_mini_passes_in_every_precision_on_every_cpu_engine(mini_stages, tmp
     bundle = export_bundle(mini_stages, tmp_path / "bundle", to)
     size = sum(entry.bytes for entry in bundle.manifest.files.values())
     assert size < 10e6 and bundle.manifest.files["parity_samples.safetensors"].bytes < 2e6
-    for backend in (engine for precision, engine in ENGINES if precision == to):
+    for backend in (engine for kind, engine in ENGINES if kind == to):
         report = verify_bundle(bundle, backend=backend)
         felt = report.felt
         assert report.failures == () and felt.judged and felt.verdicts_changed == 0
