@@ -22,6 +22,7 @@ from res2clip_export.parity_pictures import calibration_pictures, judged_picture
 from res2clip_export.precision import Lowering, lower_encoder
 from res2clip_export.stages import export_stages
 from res2clip_export.to_onnx import save_graph, write_onnx
+from res2clip_runtime.backends import BACKENDS
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.manifest import FileEntry, Manifest, StageEntry, preprocessing_of
@@ -75,6 +76,9 @@ def export_bundle(
         OutputError: the place cannot be written.
     """
     tolerance_of(precision)  # refuses an unknown one
+    engine = backend or default_backend(precision)
+    if engine not in BACKENDS:
+        raise InputError(f"unknown backend '{engine}' (--backend); known: {', '.join(BACKENDS)}")
     say = progress or (lambda _: None)
     size = model.spec.image_size_px
     judged = judged_pictures(pictures, size_px=size)
@@ -98,7 +102,6 @@ def export_bundle(
             bundle = Bundle(workspace, _manifest(model, workspace, precision, entries))
             say("recording PyTorch's answers")
             samples = record_samples(model, judged)
-            engine = backend or default_backend(precision)
             say(f"comparing {engine} with PyTorch")
             report = measure_parity(model, bundle, samples, backend=engine, lowering=lowering)
             require_parity(report, bundle=bundle, fp32=fp32, pictures=judged)

@@ -19,7 +19,7 @@ from res2clip_export.bisection import find_error_entry
 from res2clip_export.encoder_layers import find_layers
 from res2clip_export.half_graph import half_nodes
 from res2clip_export.onnx_rules import check_rules
-from res2clip_export.parity_pictures import calibration_pictures, judged_pictures
+from res2clip_export.parity_pictures import calibration_pictures, judged_pictures, pictures_at
 from res2clip_export.precision import lower_encoder
 from res2clip_export.to_onnx import save_graph
 from res2clip_runtime.errors import BackendError, InputError, ParityError
@@ -284,6 +284,22 @@ def test_no_picture_both_judges_and_calibrates() -> None:
     plain = [np.full((64, 64, 3), value, dtype=np.uint8) for value in range(6)]
     judging = {square.tobytes() for square in judged_pictures(plain, size_px=64).inspected}
     assert not judging & {s.tobytes() for s in calibration_pictures((), plain, size_px=64)}
+
+
+def test_a_category_brings_its_labels_and_masks() -> None:
+    images = Path(checkpoint.__file__).parent / "images"
+    judged = judged_pictures(pictures_at(str(images / "bottle")), size_px=64)
+    assert judged.kind == "given" and len(judged.squares) == 2 + 6
+    assert judged.defective is not None and judged.defective.tolist() == [False] * 3 + [True] * 3
+    assert judged.masks is not None and judged.masks.any(axis=(1, 2)).tolist() == [0, 0, 0, 1, 1, 1]
+    with pytest.raises(InputError, match=r"several categories .*give one \(--pictures\)"):
+        pictures_at(str(images))
+    assert len(pictures_at(str(images / "bottle" / "train" / "good"))) == 4
+
+
+def test_an_unknown_engine_is_refused_before_anything_is_traced(tiny_model, tmp_path) -> None:
+    with pytest.raises(InputError, match=r"unknown backend 'tpu' \(--backend\)"):
+        export_bundle(tiny_model, tmp_path / "bundle", "fp16", backend="tpu")
 
 
 def test_too_few_pictures_are_refused() -> None:
