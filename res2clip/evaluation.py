@@ -16,7 +16,6 @@ from res2clip.confusion import Confusion, confuse
 from res2clip.datasets.category import Category, Sample
 from res2clip.measurement import Measurement
 from res2clip.metrics import Metrics
-from res2clip.threshold_steps import Curves
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.run import run
@@ -24,6 +23,7 @@ from res2clip_runtime.sinks import Sink
 from res2clip_runtime.sources.picture_files import PictureFiles
 from res2clip_runtime.sources.picture_paths import PicturePaths
 from res2clip_runtime.stages import Stages
+from res2clip_runtime.threshold_steps import Curves
 from res2clip_runtime.verdict import Verdict
 
 __all__ = ["Evaluation", "choose_references", "evaluate"]

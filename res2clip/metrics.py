@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from res2clip.pixel_scores import PixelFigures, PixelScores
-from res2clip.threshold_steps import (
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.threshold_steps import (
     Steps,
     auroc,
     average_precision,
     best_f1,
     count_steps,
 )
-from res2clip_runtime.errors import InputError
 
 __all__ = ["METRIC_NAMES", "Metrics", "image_steps", "mean_metrics", "measure", "with_pixels"]
 

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from res2clip.region_overlap import per_region_overlap, region_shares
 from res2clip.scratch import scratch_error, scratch_file
-from res2clip.threshold_steps import (
+from res2clip_runtime.closable import Closable
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.threshold_steps import (
     Curves,
     Floats,
     auroc,
@@ -20,8 +22,6 @@ from res2clip.threshold_steps import (
     count_steps,
     curves,
 )
-from res2clip_runtime.closable import Closable
-from res2clip_runtime.errors import InputError
 
 __all__ = ["PixelFigures", "PixelScores"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from res2clip.threshold_steps import Steps
+from res2clip_runtime.threshold_steps import Steps
 
 __all__ = ["FPR_LIMIT", "per_region_overlap", "region_shares"]
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 
@@ -27,6 +28,7 @@ def write_onnx(stage: ExportStage, path: Path) -> list[Path]:
     proto.ir_version = min(proto.ir_version, MAX_IR_VERSION)
     _name_free_axes(proto, stage)
     _cast_bytes_first(proto)
+    _turn_weights(proto.graph)
     del proto.metadata_props[:]
     for node in proto.graph.node:
         # The exporter notes the source lines of this machine in every node.
@@ -87,3 +89,23 @@ def _cast_bytes_first(proto: onnx.ModelProto) -> None:
     ordered = [*casts, *(node for node in nodes if node not in casts)]
     del proto.graph.node[:]
     proto.graph.node.extend(ordered)
+
+
+def _turn_weights(graph: onnx.GraphProto) -> None:
+    """Transpose weights in the file.
+
+    The exporter leaves that to the engine where two nodes share a weight, which then looks like a
+    computed tensor.
+    """
+    weights = {weight.name: weight for weight in graph.initializer}
+    turns = [n for n in graph.node if n.op_type == "Transpose" and n.input[0] in weights]
+    for node in turns:
+        weight = weights[node.input[0]]
+        axes = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+        turned = onnx.numpy_helper.to_array(weight).transpose(axes)
+        graph.initializer.append(
+            onnx.numpy_helper.from_array(np.ascontiguousarray(turned), node.output[0])
+        )
+        graph.node.remove(node)
+        if not any(weight.name in other.input for other in graph.node):
+            graph.initializer.remove(weight)

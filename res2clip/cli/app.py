@@ -16,6 +16,7 @@ from res2clip.cli.teach import teach
 from res2clip.cli.train import train
 from res2clip_runtime.cli.group import CommandGroup
 from res2clip_runtime.cli.recipe import recipe_app
+from res2clip_runtime.cli.verify import verify
 
 __all__ = ["app"]
 
@@ -48,4 +49,5 @@ app.command()(demo)
 app.command()(draw)
 app.command()(datasets)
 app.command("eval")(eval_command)
+app.command()(verify)
 app.command()(doctor)

@@ -27,12 +27,27 @@ def export(
         Path | None,
         typer.Option(metavar="DIR", help="The bundle's folder; by default it is installed."),
     ] = None,
-    precision: Annotated[str, typer.Option(help="Arithmetic of the graphs: fp32.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="Arithmetic of the encoder: fp32, fp16, bf16 or int8.")
+    ] = "fp32",
     pictures: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR|GLOB", help="Pictures to prove parity on (4 or more); default: drawn ones."
+            metavar="DIR|GLOB",
+            help="Pictures to prove parity on: a category with its masks, or 4 or more, the first "
+            "two good; default: drawn ones.",
         ),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|GLOB",
+            help="Good pictures that int8 is calibrated on; default: good ones that do not judge.",
+        ),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="Engine that must pass; default: onnxruntime, openvino for bf16."),
     ] = None,
     triton: Annotated[
         Path | None,
@@ -61,12 +76,15 @@ def export(
 
         res2clip export --backbone ViT-L-14-336-quickgelu:openai --pictures good/
 
+        res2clip export --precision int8 --calibration good/ --pictures mvtec/bottle
+
         res2clip export --out bundles/mini
 
         res2clip export --triton model_repository --recipe washer.recipe.safetensors
 
-    Every stage is compared with PyTorch on noise and on pictures. Outside the tolerance no bundle
-    is written, the stage and the figure are named, and the exit code is 1.
+    Every stage, score and verdict is compared with PyTorch in fp32 on noise and on pictures.
+    Outside the limits of the precision no bundle is written, the stage, the figure and the layer
+    are named, and the exit code is 1. `res2clip verify BUNDLE` repeats it on any machine.
 
     `--triton` exports nothing anew: it arranges a bundle that is there for a server, as
     docs/triton.md describes, and needs no torch.
@@ -77,14 +95,20 @@ def export(
     if bundle is not None or recipe:
         raise typer.BadParameter("--bundle and --recipe go with --triton DIR")
     from res2clip_export import bundle_name, export_bundle
+    from res2clip_export.parity_pictures import pictures_at
     from res2clip_runtime.bundle import bundles_directory
 
     model = load_model(backbone, image_size=image_size, heads=heads, match="sparse_radial_knn")
     target = out or bundles_directory() / bundle_name(model, precision)
-    chosen = find_pictures(pictures).paths if pictures else ()
     with Console(stderr=True).status("exporting") as status:
         exported = export_bundle(
-            model, target, precision, pictures=chosen, progress=lambda what: status.update(what)
+            model,
+            target,
+            precision,
+            pictures=pictures_at(pictures) if pictures else (),
+            calibration=find_pictures(calibration).paths if calibration else (),
+            backend=backend,
+            progress=lambda what: status.update(what),
         )
     typer.echo(_json_text(exported) if as_json else _text(exported))
 
@@ -102,8 +126,9 @@ def _text(bundle: Bundle) -> str:
             f"bundle   {bundle.directory} ({size_mb:.1f} MB)",
             f"encoder  {manifest.method.encoder_id[:12]}  {manifest.backbone['name']}, "
             f"{manifest.method.image_size_px} px, heads: {manifest.heads}",
-            f"parity   largest difference to PyTorch {parity['max_abs']:.1e} in {parity['where']} "
-            f"(allowed {parity['tolerance']:.0e}); "
+            f"parity   {parity['backend']} ({parity['arithmetic']}): smallest cosine "
+            f"{parity['cosine']:.6f} in {parity['cosine_where']}, largest difference "
+            f"{parity['max_abs']:.1e} in {parity['where']}; "
             f"{parity['verdicts_changed']} of {parity['verdicts']} verdicts changed",
             "next     res2clip-run --source PARTS/ --recipe NAME.recipe.safetensors",
         ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from res2clip.report.figures import percent
 from res2clip.report.markup import Html, element, join
-from res2clip.threshold_steps import Curves
+from res2clip_runtime.threshold_steps import Curves
 
 __all__ = ["Line", "draw_curves"]
 

@@ -14,7 +14,7 @@ from res2clip.report.histogram import draw_histogram
 from res2clip.report.markup import Html, element, join
 from res2clip.report.tables import draw_confusion
 from res2clip.report.thumbnail import picture_of_png
-from res2clip.threshold_steps import curves
+from res2clip_runtime.threshold_steps import curves
 
 __all__ = ["draw_section"]
 

@@ -78,7 +78,8 @@ def test_the_parity_report_covers_every_stage_on_noise_and_on_pictures(tiny_bund
     assert seen == {(s, p) for s in STAGES for p in ("seeded", "drawn")} | {("verdict", "drawn")}
     assert all(c["max_abs"] <= report["tolerance"] for c in report["comparisons"])
     assert all(c["cosine"] > 0.9999 for c in report["comparisons"])
-    assert report["failures"] == [] and report["verdicts"] == 6
+    assert report["failures"] == [] and report["felt"]["verdicts"] == 8
+    assert report["felt"]["verdicts_changed"] == 0 and report["arithmetic"] == "fp32"
     assert tiny_bundle.manifest.parity["max_abs"] <= 1e-4
 
 

@@ -31,11 +31,12 @@ def run(*command: object, cwd: Path, timeout: float = 600) -> str:
 
 @pytest.fixture(scope="session")
 def edge(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel's ``[cpu,video,archive]``."""
+    """A virtual environment with the wheel's ``[cpu,openvino,video,archive]``."""
     folder = tmp_path_factory.mktemp("edge")
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cpu,video,archive]", cwd=folder)
+    wanted = f"{wheel}[cpu,openvino,video,archive]"
+    run(python, "-m", "pip", "install", "--quiet", wanted, cwd=folder)
     return folder
 
 

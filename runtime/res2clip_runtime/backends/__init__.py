@@ -11,7 +11,7 @@ from res2clip_runtime.stages import Stages
 
 __all__ = ["BACKENDS", "BackendStages", "EngineOptions", "open_stages"]
 
-BACKENDS = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt")
+BACKENDS = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino")
 """Names accepted by ``--backend``."""
 
 
@@ -44,6 +44,10 @@ def open_stages(
     """
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
+    if backend == "openvino":
+        from res2clip_runtime.backends.openvino_stages import OpenVinoStages
+
+        return OpenVinoStages(bundle, threads=threads)
     from res2clip_runtime.backends.onnx_stages import OnnxStages
 
     return OnnxStages(bundle, backend, threads=threads, options=options)

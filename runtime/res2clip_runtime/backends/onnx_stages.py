@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from res2clip_runtime.backends.engine_options import EngineOptions
+from res2clip_runtime.backends.graph_stages import GraphStages
 from res2clip_runtime.backends.onnx_providers import stage_providers
 from res2clip_runtime.backends.onnx_session import import_onnxruntime, open_session
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError
-from res2clip_runtime.preprocess import PictureU8
-from res2clip_runtime.spec import MethodSpec
-from res2clip_runtime.stages import BranchMaps, Features, FloatArray
+from res2clip_runtime.stages import FloatArray
 
 __all__ = ["OnnxStages"]
 
 
-class OnnxStages:
+class OnnxStages(GraphStages):
     """Encoder, match and heads as three ONNX Runtime sessions."""
 
     def __init__(
@@ -36,7 +35,12 @@ class OnnxStages:
             MissingExtraError: ONNX Runtime is not installed.
             BackendError: a session could not be opened on the device that was asked for.
         """
-        self._spec = bundle.manifest.method
+        super().__init__(bundle.manifest.method)
+        if self.spec.precision == "bf16" and backend == "onnxruntime":
+            raise BackendError(
+                "ONNX Runtime's CPU cannot multiply in bf16; use --backend openvino (or "
+                "onnxruntime-cuda), or export the bundle with --precision fp32 or int8"
+            )
         options = options or EngineOptions()
         extra = "cpu" if backend == "onnxruntime" else "gpu"
         version = str(import_onnxruntime(extra=extra).__version__)
@@ -52,49 +56,19 @@ class OnnxStages:
             for name in bundle.manifest.stages
         }
 
-    @property
-    def spec(self) -> MethodSpec:
-        """The method's constants of the bundle."""
-        return self._spec
-
-    def encode(self, images: PictureU8) -> Features:
-        """Return the features of (B, S, S, 3) uint8 RGB pictures."""
-        patches, image = self._run("encoder", image_u8=images)
-        return Features(patches=patches, image=image)
-
-    def match(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
-        """Return (B, T, P, D) residuals of (B, T, P, D) patches against a (T, N, D) bank."""
-        (residual,) = self._run("match", patches=patches, bank=bank, bank_rho=bank_rho)
-        return residual
-
-    def heads(
-        self,
-        last_patches: FloatArray,
-        residual: FloatArray,
-        image_feature: FloatArray,
-        bank_global_mean: FloatArray,
-    ) -> BranchMaps:
-        """Return the branch maps of (B, P, D) last-tap patches, residuals, (B, D) and (D,)."""
-        maps, scores = self._run(
-            "heads",
-            last_patches=last_patches,
-            residual=residual,
-            image_feature=image_feature,
-            bank_global_mean=bank_global_mean,
-        )
-        return BranchMaps(maps=maps, scores=scores)
+    def run_graph(
+        self, stage: str, inputs: Mapping[str, npt.NDArray[np.generic]]
+    ) -> Sequence[FloatArray]:
+        """Return the stage's outputs, in its order, for contiguous inputs by name."""
+        session = self._sessions.get(stage)
+        if session is None:
+            raise BackendError("the inspector is closed; open a new one")
+        try:
+            outputs: Sequence[FloatArray] = session.run(None, dict(inputs))
+        except Exception as err:  # ONNX Runtime's errors share no public base class
+            raise BackendError(f"ONNX Runtime failed in stage '{stage}': {err}") from err
+        return outputs
 
     def close(self) -> None:
         """Free the sessions."""
         self._sessions.clear()
-
-    def _run(self, stage: str, **inputs: Any) -> Sequence[FloatArray]:
-        session = self._sessions.get(stage)
-        if session is None:
-            raise BackendError("the inspector is closed; open a new one")
-        feeds = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
-        try:
-            outputs: Sequence[FloatArray] = session.run(None, feeds)
-        except Exception as err:  # ONNX Runtime's errors share no public base class
-            raise BackendError(f"ONNX Runtime failed in stage '{stage}': {err}") from err
-        return outputs

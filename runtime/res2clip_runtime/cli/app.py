@@ -9,6 +9,7 @@ from res2clip_runtime.cli.group import CommandGroup
 from res2clip_runtime.cli.inspect import inspect
 from res2clip_runtime.cli.recipe import recipe_app
 from res2clip_runtime.cli.teach import teach
+from res2clip_runtime.cli.verify import verify
 
 __all__ = ["app"]
 
@@ -21,4 +22,5 @@ app = typer.Typer(
 app.callback(invoke_without_command=True)(inspect)
 app.command()(teach)
 app.add_typer(recipe_app, name="recipe")
+app.command()(verify)
 app.command()(doctor)

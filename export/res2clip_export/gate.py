@@ -1,0 +1,83 @@
+"""What decides whether a bundle is written: its stages on an engine against PyTorch in fp32."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import onnx
+
+from res2clip.model import Res2CLIP
+from res2clip_export.bisection import find_error_entry
+from res2clip_export.half_arithmetic import compare_half_arithmetic
+from res2clip_export.half_graph import HALF_TYPES
+from res2clip_export.precision import Lowering
+from res2clip_runtime.backends import open_stages
+from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.parity.comparison import SEEDED, Comparison
+from res2clip_runtime.parity.pictures import JudgedPictures
+from res2clip_runtime.parity.report import ParityReport
+from res2clip_runtime.parity.samples import ParitySamples
+from res2clip_runtime.parity.stage_comparison import compare_stages, noise_pictures, spread
+from res2clip_runtime.parity.verification import verify_stages
+
+__all__ = ["measure_parity", "require_parity"]
+
+
+def measure_parity(
+    model: Res2CLIP,
+    bundle: Bundle,
+    samples: ParitySamples,
+    *,
+    backend: str,
+    lowering: Lowering | None,
+) -> ParityReport:
+    """Return how far the bundle on ``backend`` is from the model.
+
+    Raises:
+        MissingExtraError: the engine is not installed.
+        BackendError: the engine refused a graph.
+    """
+    pictures = samples.pictures
+    stages = open_stages(bundle, backend)
+    try:
+        others = [
+            *compare_stages(model, stages, noise_pictures(model.spec.image_size_px), SEEDED),
+            *compare_stages(model, stages, spread(pictures.squares), pictures.kind),
+            *_half_arithmetic(model, bundle, pictures, lowering),
+        ]
+        report = verify_stages(stages, samples, backend=backend, others=others)
+    finally:
+        stages.close()
+    return dataclasses.replace(report, lowering=lowering.to_json() if lowering else {})
+
+
+def require_parity(
+    report: ParityReport, *, bundle: Bundle, fp32: Path, pictures: JudgedPictures
+) -> None:
+    """Raise ParityError, naming the layer where the error enters, if the report has failures.
+
+    Args:
+        report: of this bundle.
+        bundle: its encoder may be a lowered one.
+        fp32: the encoder's graph before it was lowered.
+        pictures: the last one is used to find the layer.
+    """
+    encoder = bundle.stage_path("encoder")
+    cause = ""
+    if report.failures and fp32 != encoder:
+        reference, lowered = (onnx.load(str(path)) for path in (fp32, encoder))
+        cause = str(find_error_entry(reference, lowered, pictures.squares[-1]))
+    report.require(
+        "the exported model does not answer like PyTorch, no bundle is written", cause=cause
+    )
+
+
+def _half_arithmetic(
+    model: Res2CLIP, bundle: Bundle, pictures: JudgedPictures, lowering: Lowering | None
+) -> list[Comparison]:
+    precision = bundle.manifest.method.precision
+    # Autocast lowers every layer: it says nothing about a graph that keeps the overflowing ones.
+    if precision not in HALF_TYPES or lowering is None or lowering.kept_float:
+        return []
+    return compare_half_arithmetic(model, pictures.squares, precision=precision, kind=pictures.kind)
