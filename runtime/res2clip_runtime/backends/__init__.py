@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.cpu import MatchedOnCpu, gains_from_cpu_match
 from res2clip_runtime.errors import InputError
-from res2clip_runtime.stages import Stages
+from res2clip_runtime.stages import ClosableStages
 
-__all__ = ["BACKENDS", "BackendStages", "open_stages"]
+__all__ = ["BACKENDS", "open_stages"]
 
 BACKENDS = ("onnxruntime", "onnxruntime-cuda")
 """Names accepted by ``--backend``."""
 
 
-class BackendStages(Stages, Protocol):
-    """Stages that own an engine's resources."""
-
-    def close(self) -> None:
-        """Free the engine; the stages cannot be used afterwards."""
+_ON_CPU = ("onnxruntime", "openvino")
+"""Those that compute on the CPU, where NumPy's match stage is the faster one."""
 
 
-def open_stages(bundle: Bundle, backend: str, *, threads: int | None = None) -> BackendStages:
+def open_stages(
+    bundle: Bundle, backend: str, *, threads: int | None = None, graph_match: bool = False
+) -> ClosableStages:
     """Return the bundle's stages on the engine called ``backend``.
+
+    On a CPU the match stage runs in NumPy where that gains (``cpu.gains_from_cpu_match``), in the
+    same arithmetic; ``graph_match`` keeps the bundle's graph, to check or to time it.
 
     Raises:
         InputError: there is no engine of this name.
         MissingExtraError: the engine is not installed.
         BackendError: the engine refused, for example because there is no such device.
     """
+    stages = _open_engine(bundle, backend, threads=threads)
+    if graph_match or backend not in _ON_CPU or not gains_from_cpu_match(stages.spec):
+        return stages
+    return MatchedOnCpu(stages, threads=threads)
+
+
+def _open_engine(bundle: Bundle, backend: str, *, threads: int | None) -> ClosableStages:
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
     from res2clip_runtime.backends.onnx_stages import OnnxStages
