@@ -14,7 +14,7 @@ from numpy_model import sparsemax
 
 from res2clip_runtime.cpu import CpuMatcher
 from res2clip_runtime.cpu.blas_threads import _openblas, one_blas_thread
-from res2clip_runtime.errors import BackendError, InputError
+from res2clip_runtime.errors import BackendError
 from res2clip_runtime.stages import grid_rho
 
 GAMMA = 0.01
@@ -193,7 +193,7 @@ def test_inputs_stay_as_they_were_and_need_not_be_contiguous() -> None:
 )
 def test_shapes_that_do_not_fit_are_refused(patches, bank, rho) -> None:
     arrays = [np.zeros(shape, np.float32) for shape in (patches, bank, (rho,))]
-    with pytest.raises(InputError, match="expected"):
+    with pytest.raises(BackendError, match="expected"):
         matched(*arrays, grid=3)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from res2clip_runtime.closable import Closable
 from res2clip_runtime.cpu.blas_threads import one_blas_thread
 from res2clip_runtime.cpu.block_match import ROWS, match_block
-from res2clip_runtime.errors import BackendError, InputError
+from res2clip_runtime.errors import BackendError
 from res2clip_runtime.stages import FloatArray, grid_rho
 
 __all__ = ["CpuMatcher", "usable_cores"]
@@ -38,8 +38,7 @@ class CpuMatcher(Closable):
         A patch whose similarity to any reference is NaN or infinite gets NaN.
 
         Raises:
-            InputError: the bank is empty or its shape does not fit.
-            BackendError: the matcher is closed.
+            BackendError: the bank is empty, its shape does not fit, or the matcher is closed.
         """
         if self._pool is None:
             raise BackendError("the inspector is closed; open a new one")
@@ -76,8 +75,8 @@ class CpuMatcher(Closable):
         _, taps, count, dim = patches.shape
         expected = (taps, len(bank_rho), dim)
         if count != len(self._penalty) or bank.shape != expected or not len(bank_rho):
-            raise InputError(
-                f"match got patches {patches.shape}, bank {bank.shape} and bank_rho "
+            raise BackendError(
+                f"stage 'match' got patches {patches.shape}, bank {bank.shape} and bank_rho "
                 f"{bank_rho.shape}; expected (B, T, {len(self._penalty)}, D), (T, N, D) and (N,) "
                 "with N at least 1; teach the recipe again"
             )
