@@ -80,13 +80,9 @@ def match_block(
         out: (rows, D) float32.
     """
     with np.errstate(all="ignore"):  # what is not finite is answered with NaN, not with a warning
-        found, tau, scores = _candidates(query, query_penalty, bank, bank_penalty)
+        found, tau = _candidates(query, query_penalty, bank, bank_penalty)
         tau = _newton(found, tau, steps=_NEWTON_LIMIT)
-        if len(bank) <= COLUMNS:
-            np.subtract(scores, tau[:, None], out=scores)
-            np.matmul(np.maximum(scores, 0, out=scores), bank, out=out)
-        else:
-            _mix_support(found.above(tau), tau, bank, out)
+        _mix_support(found.above(tau), tau, bank, out)
         out /= np.maximum(np.sqrt(np.einsum("ij,ij->i", out, out)), 1e-12)[:, None]
         np.subtract(query, out, out=out)
         out[np.isnan(tau)] = np.nan
@@ -94,8 +90,8 @@ def match_block(
 
 def _candidates(
     query: FloatArray, query_penalty: FloatArray, bank: FloatArray, bank_penalty: FloatArray
-) -> tuple[_Candidates, FloatArray, FloatArray]:
-    """Return candidates, a lower bound of each row's tau, and the last column block's scores."""
+) -> tuple[_Candidates, FloatArray]:
+    """Return every score that may lie above its row's tau, and a lower bound of tau."""
     width = min(COLUMNS, len(bank))
     buffers = np.empty((2, len(query) * width), dtype=np.float32)
     found, tau = None, None
@@ -114,7 +110,7 @@ def _candidates(
         tau = _newton(found, tau, steps=1)
         found = found.above(tau)
     assert found is not None and tau is not None
-    return found, tau, scores
+    return found, tau
 
 
 def _above(scores: FloatArray, tau: FloatArray, start: int) -> _Candidates:
