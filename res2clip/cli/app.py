@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from res2clip.cli.bench import bench
 from res2clip.cli.datasets import datasets
 from res2clip.cli.demo import demo
 from res2clip.cli.doctor import doctor
@@ -48,4 +49,5 @@ app.command()(demo)
 app.command()(draw)
 app.command()(datasets)
 app.command("eval")(eval_command)
+app.command()(bench)
 app.command()(doctor)
