@@ -21,7 +21,7 @@ from res2clip_runtime.benchmark.memory import peak_added_mb
 from res2clip_runtime.benchmark.plain_match import sorted_sparsemax
 from res2clip_runtime.benchmark.scaling_plot import draw_scaling
 from res2clip_runtime.benchmark.surroundings import surroundings
-from res2clip_runtime.cpu import CpuMatcher, MatchedOnCpu
+from res2clip_runtime.cpu import FEWEST_REFERENCES, CpuMatcher, MatchedOnCpu
 from res2clip_runtime.errors import InputError, OutputError, ParityError
 
 
@@ -126,7 +126,9 @@ def test_a_match_stage_that_is_wrong_is_not_timed(
     right = CpuMatcher.match
     monkeypatch.setattr(CpuMatcher, "match", lambda *inputs: right(*inputs) + np.float32(1e-3))
     with pytest.raises(ParityError, match="stage 'match' differs by 1"):
-        benchmark_bundle(Bundle.load(bundle_path), frames=seeded_frames(2, width=64, height=64))
+        benchmark_bundle(
+            Bundle.load(bundle_path), frames=seeded_frames(2, width=64, height=64), shots=[16]
+        )
 
 
 @pytest.mark.parametrize("options", [{"stages": ["sort"]}, {"shots": []}, {"shots": [0]}])
@@ -137,24 +139,37 @@ def test_what_cannot_be_timed_is_refused_before_anything_runs(bundle_path, optio
         )
 
 
-def test_on_a_cpu_match_is_ours_unless_the_graph_is_asked_for(bundle_path: Path) -> None:
+@pytest.fixture
+def ours_and_graph(bundle_path: Path):
     bundle = Bundle.load(bundle_path)
-    ours = open_stages(bundle, "onnxruntime")
-    graph = open_stages(bundle, "onnxruntime", graph_match=True)
+    opened = [open_stages(bundle, "onnxruntime", graph_match=graph) for graph in (False, True)]
+    yield opened
+    for stages in opened:
+        stages.close()
+
+
+def test_match_is_ours_on_a_cpu_unless_the_graph_is_asked_for(ours_and_graph) -> None:
+    ours, graph = ours_and_graph
     assert isinstance(ours, MatchedOnCpu)
     assert not isinstance(graph, MatchedOnCpu)
     assert ours.spec.score_id == graph.spec.score_id
-    rng = np.random.default_rng(0)
-    spec = ours.spec
-    features = rng.normal(size=(1, len(spec.taps), spec.patches, spec.embed_dim))
-    features /= np.linalg.norm(features, axis=-1, keepdims=True)
-    patches = features.astype(np.float32)
-    bank = np.ascontiguousarray(np.concatenate([patches[0, :, ::-1], patches[0]], axis=1))
-    rho = rng.uniform(0, 4, bank.shape[1]).astype(np.float32)
-    for stages in (ours, graph):
-        residual = stages.match(patches, bank, rho)
-        np.testing.assert_allclose(residual, graph.match(patches, bank, rho), atol=1e-6)
-        stages.close()
+
+
+@pytest.mark.parametrize("references", [FEWEST_REFERENCES - 1, FEWEST_REFERENCES, 5000])
+def test_few_and_many_references_give_the_same_residuals(ours_and_graph, references) -> None:
+    ours, graph = ours_and_graph
+    rng, spec = np.random.default_rng(0), ours.spec
+    taps, dim = len(spec.taps), spec.embed_dim
+    patches, bank = (
+        values / np.linalg.norm(values, axis=-1, keepdims=True)
+        for values in (
+            rng.standard_normal((2, taps, spec.patches, dim), dtype=np.float32),
+            rng.standard_normal((taps, references, dim), dtype=np.float32),
+        )
+    )
+    rho = rng.uniform(0, 4, references).astype(np.float32)
+    expected = graph.match(patches, bank, rho)
+    np.testing.assert_allclose(ours.match(patches, bank, rho), expected, atol=1e-6)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from res2clip_runtime.bundle import Bundle
-from res2clip_runtime.cpu import MatchedOnCpu, gains_from_cpu_match
+from res2clip_runtime.cpu import MatchedOnCpu
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.stages import ClosableStages
 
@@ -22,8 +22,8 @@ def open_stages(
 ) -> ClosableStages:
     """Return the bundle's stages on the engine called ``backend``.
 
-    On a CPU the match stage runs in NumPy where that gains (``cpu.gains_from_cpu_match``), in the
-    same arithmetic; ``graph_match`` keeps the bundle's graph, to check or to time it.
+    On a CPU the match stage runs in NumPy from 512 references on, in the same arithmetic
+    (``MatchedOnCpu``); ``graph_match`` keeps the bundle's graph, to check or to time it.
 
     Raises:
         InputError: there is no engine of this name.
@@ -31,7 +31,7 @@ def open_stages(
         BackendError: the engine refused, for example because there is no such device.
     """
     stages = _open_engine(bundle, backend, threads=threads)
-    if graph_match or backend not in _ON_CPU or not gains_from_cpu_match(stages.spec):
+    if graph_match or backend not in _ON_CPU or stages.spec.match != "sparse_radial_knn":
         return stages
     return MatchedOnCpu(stages, threads=threads)
 

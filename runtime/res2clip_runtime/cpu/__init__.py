@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from res2clip_runtime.cpu.matched_on_cpu import MatchedOnCpu, gains_from_cpu_match
+from res2clip_runtime.cpu.matched_on_cpu import FEWEST_REFERENCES, MatchedOnCpu
 from res2clip_runtime.cpu.matcher import CpuMatcher
 
-__all__ = ["CpuMatcher", "MatchedOnCpu", "gains_from_cpu_match"]
+__all__ = ["FEWEST_REFERENCES", "CpuMatcher", "MatchedOnCpu"]

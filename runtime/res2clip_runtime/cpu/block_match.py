@@ -29,6 +29,8 @@ COLUMNS = 4096
 """Most references in a column block: 4 MB of scores with 256 rows."""
 _MAXIMA = 128
 """Groups of a row whose maxima give the first lower bound of tau."""
+_DENSE = 1536
+"""Up to so many references, one product with zeros in it is quicker than gathering."""
 _SUMMED = 512
 """Most references in one weighted sum: long sums in fp32 are summed in parts, or they drift."""
 _NEWTON_LIMIT = 100
@@ -82,7 +84,8 @@ def match_block(
     with np.errstate(all="ignore"):  # what is not finite is answered with NaN, not with a warning
         found, tau = _candidates(query, query_penalty, bank, bank_penalty)
         tau = _newton(found, tau, steps=_NEWTON_LIMIT)
-        _mix_support(found.above(tau), tau, bank, out)
+        mix = _mix_dense if len(bank) <= _DENSE else _mix_support
+        mix(found.above(tau), tau, bank, out)
         out /= np.maximum(np.sqrt(np.einsum("ij,ij->i", out, out)), 1e-12)[:, None]
         np.subtract(query, out, out=out)
         out[np.isnan(tau)] = np.nan
@@ -153,6 +156,13 @@ def _newton(found: _Candidates, tau: FloatArray, *, steps: int) -> FloatArray:
             break
         tau = risen
     return tau
+
+
+def _mix_dense(found: _Candidates, tau: FloatArray, bank: FloatArray, out: FloatArray) -> None:
+    """Write each row's weighted sum of references to ``out``, zero weights included."""
+    weights = np.zeros((len(tau), len(bank)), dtype=np.float32)
+    weights[found.row, found.column] = found.value - tau[found.row]
+    np.matmul(weights, bank, out=out)
 
 
 def _mix_support(found: _Candidates, tau: FloatArray, bank: FloatArray, out: FloatArray) -> None:

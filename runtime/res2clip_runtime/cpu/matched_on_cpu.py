@@ -1,4 +1,4 @@
-"""An engine's stages, with the match stage in NumPy."""
+"""An engine's stages, with the match stage in NumPy where that is faster."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.spec import MethodSpec
 from res2clip_runtime.stages import BranchMaps, ClosableStages, Features, FloatArray
 
-__all__ = ["MatchedOnCpu", "gains_from_cpu_match"]
+__all__ = ["FEWEST_REFERENCES", "MatchedOnCpu"]
 
 
-def gains_from_cpu_match(spec: MethodSpec) -> bool:
-    """Return whether a bundle's match stage is faster in NumPy than in an engine on the same CPU.
+FEWEST_REFERENCES = 512
+"""From so many references on NumPy's blocks are faster than a graph; below, both take some ms.
 
-    It is for the strategy that bundles have, at every number of shots (``docs/performance.md``).
-    The arithmetic is fp32, as match is in a bundle of any precision, so scores keep their scale
-    (``MethodSpec.score_id``).
-    """
-    return spec.match == "sparse_radial_knn"
+Measured beside ONNX Runtime and OpenVINO, see ``docs/performance.md``.
+"""
 
 
 class MatchedOnCpu:
-    """Encoder and heads of ``stages``, which it owns, and residuals by :class:`CpuMatcher`."""
+    """The stages of an engine on the CPU, which it owns, and residuals by :class:`CpuMatcher`.
+
+    Both match in fp32, as match is in a bundle of any precision, so scores keep their scale
+    (``MethodSpec.score_id``).
+    """
 
     def __init__(self, stages: ClosableStages, *, threads: int | None = None) -> None:
-        """Take over ``stages``; match on ``threads`` threads, by default one for each core."""
+        """Take over ``stages``; match on ``threads`` threads, by default one for each core.
+
+        The matching strategy must be ``sparse_radial_knn``, the one that bundles have.
+        """
         self._stages = stages
         self._matcher = CpuMatcher(stages.spec.grid, stages.spec.gamma, threads=threads)
 
@@ -39,6 +43,8 @@ class MatchedOnCpu:
 
     def match(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
         """Return (B, T, P, D) residuals of (B, T, P, D) patches against a (T, N, D) bank."""
+        if len(bank_rho) < FEWEST_REFERENCES:
+            return self._stages.match(patches, bank, bank_rho)
         return self._matcher.match(patches, bank, bank_rho)
 
     def heads(
