@@ -23,12 +23,14 @@ __all__ = ["COLUMNS", "ROWS", "match_block"]
 
 FloatArray = npt.NDArray[np.float32]
 
-ROWS = 256
-"""Most query patches in a block: enough for the product's speed, few enough for the cache."""
+ROWS = 384
+"""Most query patches in a block: the product is the faster the more there are."""
 COLUMNS = 4096
-"""Most references in a column block: 4 MB of scores with 256 rows."""
-_MAXIMA = 128
-"""Groups of a row whose maxima give the first lower bound of tau."""
+"""Most references in a column block: 6 MB of scores with 384 rows."""
+_GROUP = 16
+"""References in a group; the groups' maxima give the first lower bound of tau ..."""
+_FEWEST_GROUPS = 64
+"""... but with few references the groups are smaller."""
 _DENSE = 1536
 """Up to so many references, one product with zeros in it is quicker than gathering."""
 _SUMMED = 512
@@ -118,9 +120,11 @@ def _candidates(
 
 def _above(scores: FloatArray, tau: FloatArray, start: int) -> _Candidates:
     """Return the scores above tau, from a column block that begins at reference ``start``."""
+    rows, columns = scores.shape
     index = np.flatnonzero(scores > tau[:, None])
-    row = index // scores.shape[1]
-    return _Candidates(row, index - row * scores.shape[1] + start, scores.ravel()[index])
+    counts = np.diff(np.searchsorted(index, columns * np.arange(rows + 1)))
+    row = np.repeat(np.arange(rows), counts)
+    return _Candidates(row, index + (start - columns * row), scores.reshape(-1).take(index))
 
 
 def _group_maxima(scores: FloatArray) -> FloatArray:
@@ -129,7 +133,7 @@ def _group_maxima(scores: FloatArray) -> FloatArray:
     A group takes every ``groups``-th column, so that the maximum runs along whole vectors.
     """
     rows, columns = scores.shape
-    groups = min(_MAXIMA, columns)
+    groups = max(columns // _GROUP, min(_FEWEST_GROUPS, columns))
     whole = columns // groups * groups
     return scores[:, :whole].reshape(rows, -1, groups).max(axis=1)
 

@@ -16,6 +16,10 @@ from res2clip_runtime.stages import FloatArray, grid_rho
 
 __all__ = ["CpuMatcher", "usable_cores"]
 
+_BLOCKS_A_THREAD = 4
+_FEWEST_ROWS = 64
+"""Of a block; with fewer the product is slow."""
+
 
 class CpuMatcher(Closable):
     """Residuals in fp32, exact sparsemax; owns its threads, so close it or use ``with``."""
@@ -27,9 +31,9 @@ class CpuMatcher(Closable):
         """
         self._penalty = (gamma * grid_rho(grid).astype(np.float64)).astype(np.float32)
         self._gamma = gamma
-        threads = threads or usable_cores()
+        self._threads = threads or usable_cores()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(
-            threads, thread_name_prefix="res2clip-match"
+            self._threads, thread_name_prefix="res2clip-match"
         )
 
     def match(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
@@ -59,7 +63,7 @@ class CpuMatcher(Closable):
                 )
                 for picture in range(patches.shape[0])
                 for tap in range(patches.shape[1])
-                for rows in _row_blocks(patches.shape[2])
+                for rows in _row_blocks(patches.shape[:3], self._threads)
             ]
             for task in tasks:
                 task.result()
@@ -87,7 +91,13 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _row_blocks(patches: int) -> list[slice]:
-    """Return slices of nearly equal length, at most ``ROWS``."""
-    edges = np.linspace(0, patches, -(-patches // ROWS) + 1).astype(int)
+def _row_blocks(shape: tuple[int, ...], threads: int) -> list[slice]:
+    """Return slices of nearly equal length over the P patches of (B, T, P).
+
+    They are large, yet short enough that each thread gets some and none waits long for the last.
+    """
+    pictures, taps, patches = shape
+    fair = pictures * taps * patches / (threads * _BLOCKS_A_THREAD)
+    blocks = -(-patches // int(np.clip(fair, _FEWEST_ROWS, ROWS)))
+    edges = np.linspace(0, patches, blocks + 1).astype(int)
     return [slice(start, end) for start, end in itertools.pairwise(edges)]
