@@ -173,9 +173,10 @@ def _mix_support(found: _Candidates, tau: FloatArray, bank: FloatArray, out: Flo
     """Write each row's weighted sum of references to ``out``, reading only those with a weight."""
     found = found.chosen(np.argsort(found.row.astype(np.int16), kind="stable"))
     weights = found.value - tau[found.row]
+    columns = found.column
     ends = np.searchsorted(found.row, np.arange(len(tau) + 1))
-    for row, (start, end) in enumerate(itertools.pairwise(ends)):
-        out[row] = 0
+    for row, (start, end) in enumerate(itertools.pairwise(ends.tolist())):
         for first in range(start, end, _SUMMED):
             part = slice(first, min(first + _SUMMED, end))
-            out[row] += weights[part] @ bank.take(found.column[part], axis=0)
+            mixed = np.dot(weights[part], bank.take(columns[part], axis=0))
+            out[row] = mixed if first == start else out[row] + mixed
