@@ -27,6 +27,9 @@ bench: $(READY)  ## latency figures, appended to benchmarks/results/
 	$(PY) benchmarks/bench_runtime.py
 	$(PY) benchmarks/bench_import.py
 	$(PY) benchmarks/bench_demo.py
+	$(PY) benchmarks/bench_match.py
+	$(PY) benchmarks/bench_pipeline.py
+	$(PY) benchmarks/tables.py
 
 # Installed anew only when the list of dependencies changes. ADEval, another opinion on PRO for the
 # tests, asks for opencv-python, which overwrites our opencv-python-headless and needs libGL: it

@@ -15,10 +15,12 @@ from pathlib import Path
 from harness import RESULTS
 from roofline import table
 
+from res2clip_runtime.benchmark.scaling_plot import draw_scaling
 from res2clip_runtime.storage import write_atomically
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PLOT = ROOT / "docs" / "images" / "match_shots.svg"
 WAYS = ("ours", "numpy", "torch", "onnx")
 
 Rows = list[dict[str, str]]
@@ -29,6 +31,9 @@ def main() -> None:
         text = page.read_text(encoding="utf-8")
         write_atomically(page, with_tables(text).encode())
         print(f"written: {page}")
+    if rows := read("match"):
+        write_atomically(PLOT, match_plot(rows).encode())
+        print(f"written: {PLOT}")
 
 
 def with_tables(page: str) -> str:
@@ -67,7 +72,17 @@ def match_table(rows: Rows) -> str:
         lines.append([shape, str(shots), threads, *times, *gains, *memory])
     head = ["shape", "shots", "threads", "ours, ms", "NumPy", "PyTorch", "ONNX"]
     head += ["than NumPy", "than PyTorch", "than ONNX", "ours adds, MB", "NumPy adds"]
-    return f"{table(head, lines)}\n\n{where(rows)}"
+    plot = f"![Milliseconds over shots]({PLOT.relative_to(ROOT / 'docs')})"
+    return f"{table(head, lines)}\n\n{where(rows)}\n\n{plot}"
+
+
+def match_plot(rows: Rows) -> str:
+    """Return the SVG of the match stage's milliseconds over shots, for the first shape."""
+    of = [row for row in rows if row["shape"] == rows[0]["shape"]]
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for row in sorted(newest(of, ("shots", "way")), key=lambda row: int(row["shots"])):
+        lines.setdefault(row["way"], []).append((float(row["shots"]), float(row["p50_ms"])))
+    return draw_scaling(lines, title=f"match, {of[0]['shape']}, {of[-1]['device']}")
 
 
 def pipeline_table(rows: Rows) -> str:

@@ -64,7 +64,8 @@ def test_the_newest_row_counts_and_a_way_that_was_left_out_is_blank() -> None:
     lines = tables.match_table(rows).splitlines()
     assert lines[2].split(" | ")[:6] == ["| mini", "4", "2", "10", "35", ""]
     assert "3.5x" in lines[2]
-    assert "a CPU" in lines[-1]
+    assert "a CPU" in tables.match_table(rows)
+    assert "match, mini, a CPU" in tables.match_plot(rows)
 
 
 def test_stages_timed_once_stand_beside_every_number_of_shots() -> None:
