@@ -16,15 +16,7 @@ import numpy.typing as npt
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.spec import MethodSpec
 
-__all__ = [
-    "BranchMaps",
-    "ClosableStages",
-    "Features",
-    "FloatArray",
-    "Stages",
-    "grid_rho",
-    "mean_direction",
-]
+__all__ = ["BranchMaps", "Features", "FloatArray", "Stages", "grid_rho", "mean_direction"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
@@ -73,13 +65,6 @@ class Stages(Protocol):
         bank_global_mean: FloatArray,
     ) -> BranchMaps:
         """Return the branch maps of (B, P, D) last-tap patches, residuals, (B, D) and (D,)."""
-
-
-class ClosableStages(Stages, Protocol):
-    """Stages that own an engine's resources."""
-
-    def close(self) -> None:
-        """Free the engine; the stages cannot be used afterwards."""
 
 
 def grid_rho(grid: int) -> FloatArray:

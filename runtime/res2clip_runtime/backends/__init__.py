@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.cpu import MatchedOnCpu
 from res2clip_runtime.errors import InputError
-from res2clip_runtime.stages import ClosableStages
+from res2clip_runtime.stages import Stages
 
-__all__ = ["BACKENDS", "open_stages"]
+__all__ = ["BACKENDS", "BackendStages", "open_stages"]
 
 BACKENDS = ("onnxruntime", "onnxruntime-cuda")
 """Names accepted by ``--backend``."""
@@ -17,9 +19,16 @@ _ON_CPU = ("onnxruntime", "openvino")
 """Those that compute on the CPU, where NumPy's match stage is the faster one."""
 
 
+class BackendStages(Stages, Protocol):
+    """Stages that own an engine's resources."""
+
+    def close(self) -> None:
+        """Free the engine; the stages cannot be used afterwards."""
+
+
 def open_stages(
     bundle: Bundle, backend: str, *, threads: int | None = None, graph_match: bool = False
-) -> ClosableStages:
+) -> BackendStages:
     """Return the bundle's stages on the engine called ``backend``.
 
     On a CPU the match stage runs in NumPy from 512 references on, in the same arithmetic
@@ -36,7 +45,7 @@ def open_stages(
     return MatchedOnCpu(stages, threads=threads)
 
 
-def _open_engine(bundle: Bundle, backend: str, *, threads: int | None) -> ClosableStages:
+def _open_engine(bundle: Bundle, backend: str, *, threads: int | None) -> BackendStages:
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
     from res2clip_runtime.backends.onnx_stages import OnnxStages

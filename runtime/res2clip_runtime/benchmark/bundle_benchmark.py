@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from res2clip_runtime.backends import open_stages
+from res2clip_runtime.backends import BackendStages, open_stages
 from res2clip_runtime.benchmark.memory import forget_peak, peak_mb
 from res2clip_runtime.benchmark.plain_match import plain_match
 from res2clip_runtime.benchmark.surroundings import surroundings
@@ -20,7 +20,6 @@ from res2clip_runtime.errors import BackendError, InputError, ParityError
 from res2clip_runtime.preprocess import PictureU8, resize_square
 from res2clip_runtime.score import score
 from res2clip_runtime.stages import (
-    ClosableStages,
     Features,
     FloatArray,
     grid_rho,
@@ -149,7 +148,7 @@ class _Inputs:
     reference: FloatArray
 
     @classmethod
-    def of(cls, opened: ClosableStages, frames: Sequence[PictureU8], shots: int) -> _Inputs:
+    def of(cls, opened: BackendStages, frames: Sequence[PictureU8], shots: int) -> _Inputs:
         size = opened.spec.image_size_px
         query = opened.encode(resize_square(frames[0], size)[None])
         squares = (resize_square(f, size) for f in frames[1 : 1 + min(shots, _ENCODED_REFERENCES)])
@@ -170,7 +169,7 @@ class _Inputs:
         )
 
 
-def _calls(opened: ClosableStages, inputs: _Inputs, shots: int) -> dict[str, Callable[[], object]]:
+def _calls(opened: BackendStages, inputs: _Inputs, shots: int) -> dict[str, Callable[[], object]]:
     """Return each stage as a call, on inputs prepared beforehand."""
     spec, query = opened.spec, inputs.query
     count = shots * spec.patches
@@ -207,7 +206,7 @@ def _row(
     return {"stage": stage, "shots": shots, **figures, "peak_mb": round(peak_mb(), 1)}
 
 
-def _check_match(opened: ClosableStages, inputs: _Inputs) -> float:
+def _check_match(opened: BackendStages, inputs: _Inputs) -> float:
     """Return how far match is from plain NumPy in float64, on some patches of every tap."""
     _require_finite(inputs.query.patches, "encoder")
     _require_finite(inputs.bank, "encoder")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from res2clip_runtime.cpu.matcher import CpuMatcher
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.spec import MethodSpec
-from res2clip_runtime.stages import BranchMaps, ClosableStages, Features, FloatArray
+from res2clip_runtime.stages import BranchMaps, Features, FloatArray
+
+if TYPE_CHECKING:
+    from res2clip_runtime.backends import BackendStages
 
 __all__ = ["FEWEST_REFERENCES", "MatchedOnCpu"]
 
@@ -24,7 +29,7 @@ class MatchedOnCpu:
     (``MethodSpec.score_id``).
     """
 
-    def __init__(self, stages: ClosableStages, *, threads: int | None = None) -> None:
+    def __init__(self, stages: BackendStages, *, threads: int | None = None) -> None:
         """Take over ``stages``; match on ``threads`` threads, by default one for each core.
 
         The matching strategy must be ``sparse_radial_knn``, the one that bundles have.
