@@ -32,6 +32,9 @@ bench: $(READY)  ## latency figures, appended to benchmarks/results/
 	$(PY) benchmarks/bench_runtime.py
 	$(PY) benchmarks/bench_import.py
 	$(PY) benchmarks/bench_demo.py
+	$(PY) benchmarks/bench_match.py
+	$(PY) benchmarks/bench_pipeline.py
+	$(PY) benchmarks/tables.py
 
 # For a machine without internet: make wheelhouse EXTRAS=cpu,video, for another kind of machine
 # with its Python version and: MACHINE=aarch64 GLIBC=2.35 PYTHON=python3.10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from res2clip.cli.bench import bench
 from res2clip.cli.datasets import datasets
 from res2clip.cli.demo import demo
 from res2clip.cli.doctor import doctor
@@ -50,4 +51,5 @@ app.command()(draw)
 app.command()(datasets)
 app.command("eval")(eval_command)
 app.command()(verify)
+app.command()(bench)
 app.command()(doctor)

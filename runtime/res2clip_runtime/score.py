@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from res2clip_runtime.cpu.blas_threads import one_blas_thread
 from res2clip_runtime.spec import MethodSpec
 
 __all__ = ["Scored", "bilinear_matrix", "gaussian_matrix", "score", "top_mean"]
@@ -22,6 +23,10 @@ FloatArray: TypeAlias = npt.NDArray[np.float32]
 GAUSSIAN_SIZE = 5
 GAUSSIAN_SIGMA = 4.0
 TOP_FRACTION = 0.01
+SAMPLED_EVERY = 15
+"""``top_mean`` looks at every 15th pixel first ..."""
+SAMPLED_FRACTION = 0.02
+"""... and then only at those as high as the highest 2 % of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +48,34 @@ def score(maps: FloatArray, scores: FloatArray, spec: MethodSpec) -> Scored:
         spec: image size and fusion weights.
     """
     smooth, smooth_twice = _upsampling(spec.grid, spec.image_size_px)
-    branches = smooth @ maps @ smooth.T  # (3, S, S)
+    fused = spec.text_weight * maps[0] + maps[1] + spec.residual_weight * maps[2]
+    # Products this small gain nothing from threads, which would take cores from the next encoder.
+    with one_blas_thread():
+        branches = smooth @ maps @ smooth.T  # (3, S, S)
+        anomaly_map = smooth_twice @ fused @ smooth_twice.T
     text, visual, residual = (top_mean(branch) for branch in branches)
     image_score = (
         (text + float(scores[0])) / 2
         + visual
         + spec.residual_weight * (residual + float(scores[1])) / 2
     )
-    fused = spec.text_weight * maps[0] + maps[1] + spec.residual_weight * maps[2]
-    anomaly_map = smooth_twice @ fused @ smooth_twice.T
     return Scored(image_score, np.ascontiguousarray(anomaly_map, dtype=np.float32))
 
 
 def top_mean(pixels: FloatArray) -> float:
-    """Return the mean of the highest 1 % (rounded down, at least one) of all ``pixels``."""
+    """Return the mean of the highest 1 % (rounded down, at least one) of all (H, W) ``pixels``.
+
+    A sample of the pixels gives a limit that a few more than 1 % should reach; only those are
+    partitioned.  If they are too few after all, all pixels are.  NaN counts as the highest.
+    """
     count = max(1, int(pixels.size * TOP_FRACTION))
-    top = np.partition(pixels, pixels.size - count, axis=None)[-count:]
+    sample = pixels.ravel()[::SAMPLED_EVERY]
+    rank = max(0, len(sample) - 1 - int(len(sample) * SAMPLED_FRACTION))
+    limit = np.partition(sample, rank)[rank]
+    high = pixels[~(pixels < limit)]
+    if len(high) < count:
+        high = pixels.ravel()
+    top = np.partition(high, len(high) - count)[-count:]
     return float(top.mean(dtype=np.float64))
 
 

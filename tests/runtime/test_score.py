@@ -100,3 +100,26 @@ def test_top_mean_is_the_mean_of_the_highest_hundredth(values: list[float]) -> N
     count = max(1, len(values) // 100)
     expected = np.sort(array.astype(np.float64))[-count:].mean()
     assert top_mean(array) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["noise", "one peak", "equal", "stripes", "rare peaks"])
+def test_top_mean_is_exact_whatever_a_sample_of_the_pixels_shows(shape: str) -> None:
+    rng = np.random.default_rng(0)
+    pixels = np.zeros((200, 150), dtype=np.float32)
+    if shape == "noise":
+        pixels[:] = rng.normal(size=pixels.shape)
+    elif shape == "one peak":
+        pixels[90:95, 60:64] = 1 + rng.random((5, 4))
+    elif shape == "stripes":  # only the sampled columns are high, so the limit is too high
+        pixels[:, ::15] = 5 + np.arange(200, dtype=np.float32)[:, None]
+    elif shape == "rare peaks":  # none of them is sampled
+        pixels.ravel()[7::100] = rng.random(300)
+    expected = np.sort(pixels, axis=None)[-300:].astype(np.float64).mean()
+    assert top_mean(pixels) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("where", [(0, 0), (0, 1), (133, 77)])
+def test_one_damaged_pixel_makes_the_top_mean_nan(where: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(1).random((200, 150)).astype(np.float32)
+    pixels[where] = np.nan
+    assert np.isnan(top_mean(pixels))

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from res2clip_runtime.backends.engine_options import EngineOptions
 from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.cpu import MatchedOnCpu
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.stages import Stages
 
@@ -13,6 +14,10 @@ __all__ = ["BACKENDS", "BackendStages", "EngineOptions", "open_stages"]
 
 BACKENDS = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino")
 """Names accepted by ``--backend``."""
+
+
+_ON_CPU = ("onnxruntime", "openvino")
+"""Those that compute on the CPU, where NumPy's match stage is the faster one."""
 
 
 class BackendStages(Stages, Protocol):
@@ -28,20 +33,34 @@ def open_stages(
     *,
     threads: int | None = None,
     options: EngineOptions | None = None,
+    graph_match: bool = False,
 ) -> BackendStages:
     """Return the bundle's stages on the engine called ``backend``.
+
+    On a CPU the match stage runs in NumPy from 512 references on, in the same arithmetic
+    (``MatchedOnCpu``).
 
     Args:
         bundle: the exported model.
         backend: one of ``BACKENDS``.
         threads: of the CPU; None: all cores.
         options: how ONNX Runtime uses the machine; other engines have no use for them.
+        graph_match: keep the bundle's match graph on a CPU, to check or to time it.
 
     Raises:
         InputError: there is no engine of this name.
         MissingExtraError: the engine is not installed.
         BackendError: the engine refused, for example because there is no such device.
     """
+    stages = _open_engine(bundle, backend, threads=threads, options=options)
+    if graph_match or backend not in _ON_CPU or stages.spec.match != "sparse_radial_knn":
+        return stages
+    return MatchedOnCpu(stages, threads=threads)
+
+
+def _open_engine(
+    bundle: Bundle, backend: str, *, threads: int | None, options: EngineOptions | None
+) -> BackendStages:
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
     if backend == "openvino":
