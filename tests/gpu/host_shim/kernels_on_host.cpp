@@ -1,0 +1,9 @@
+// The unchanged kernels, built for the CPU.
+#include "cuda_on_host.h"
+
+#include "kernels.cu"
+
+CUDA_ON_HOST_KERNEL(to_half)
+CUDA_ON_HOST_KERNEL(match_candidates)
+CUDA_ON_HOST_KERNEL(match_residual)
+CUDA_ON_HOST_KERNEL(match_wide)

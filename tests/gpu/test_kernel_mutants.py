@@ -1,0 +1,68 @@
+"""The proofs on the host shim can fail: every damage to a kernel is noticed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gpu.host_kernels import build_host_kernels
+from gpu.mutant import CHECKS
+
+PUT = "bank_slice);\n            __syncthreads();"
+STORED = "wmma::mem_row_major);\n            __syncwarp();"
+
+MUTANTS = {
+    # name: check, file, text, what replaces it
+    "slice read before it is there": ("match", "match_candidates.cuh", PUT, "bank_slice);"),
+    "slice overwritten while it is read": (
+        *("match", "match_candidates.cuh"),
+        "__syncthreads();  // every warp is done with the slice before",
+        "",
+    ),
+    "stage read before it is there": (
+        *("match", "match_candidates.cuh", STORED, "wmma::mem_row_major);"),
+    ),
+    "shuffle step missing": ("match", "team.cuh", "flip = LANES / 2", "flip = LANES / 4"),
+    "one reference too many": (
+        "match",
+        "match_candidates.cuh",
+        "which < end &&",
+        "which <= end &&",
+    ),
+    "last columns of D read from the next row": (
+        *("match", "match_candidates.cuh", "row < rows && at < depth", "row < rows"),
+    ),
+    "last rows left out": (
+        *("match", "match_candidates.cuh", "patch < shape.patches", "patch < shape.patches - 1"),
+    ),
+    "votes of the other row": (
+        *("match", "match_candidates.cuh", "? votes : votes >> FRAGMENT", "? votes : votes"),
+    ),
+    "list not kept dense": (*("match", "match.cuh", "__popc(votes & ((1u << lane) - 1))", "lane"),),
+    "bound above tau": ("match", "match.cuh", "MARGIN = 2.0f * ROUNDING", "MARGIN = -0.01f"),
+    "Newton stops early": ("match", "threshold.cuh", "NEWTON_STEPS = 64", "NEWTON_STEPS = 3"),
+    "one neighbour too few": ("match", "match_row.cuh", "one.score > cut ||", "false &&"),
+}
+
+
+def run_check(library: Path, check: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(Path(__file__).with_name("mutant.py")), str(library), check]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutant_is_caught(mutant: str, cuda_toolkit: Path, tmp_path: Path) -> None:
+    check, file, old, new = MUTANTS[mutant]
+    library = build_host_kernels(tmp_path, cuda_toolkit, changed={file: (old, new)})
+    ended = run_check(library, check)
+    assert ended.returncode != 0, "the damaged kernel passed every check"
+    assert "AssertionError" in ended.stderr or "cuda_on_host" in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_nothing_undefined_happens(check: str, cuda_toolkit: Path, tmp_path: Path) -> None:
+    """UndefinedBehaviorSanitizer: shifts, overflows, misaligned or null accesses."""
+    ended = run_check(build_host_kernels(tmp_path, cuda_toolkit, sanitized=True), check)
+    assert ended.returncode == 0, ended.stderr
