@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from gpu.host_kernels import HostKernels
 from numpy_model import sparsemax
 
+from gpu.host_kernels import HostKernels
 from res2clip_runtime.kernels.match_plan import (
     MatchBuffers,
     MatchSize,
@@ -122,6 +122,12 @@ def check_match(kernels: HostKernels) -> None:
     queries, bank, rho = drawn_inputs(size)
     matched = match_on_host(kernels, size, -queries, bank, rho, direction[:16])
     assert_equals_plain(matched, size, -queries, bank, rho, direction[:16])
+    # More candidates than a list holds, with two different scores.
+    size = MatchSize(batch=1, taps=1, grid=1, depth=16, references=650, gamma=0.01)
+    queries, bank, rho = drawn_inputs(size)
+    bank[:], rho[:] = bank[:, :1], np.arange(650) % 2 * 0.05
+    matched = match_on_host(kernels, size, queries, bank, rho, direction[:16])
+    assert_equals_plain(matched, size, queries, bank, rho, direction[:16], atol=1e-5)
 
 
 def drawn_inputs(

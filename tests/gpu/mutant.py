@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "runtime")]
-
 from gpu.host_kernels import HostKernels
 from gpu.match_on_host import check_match
+from gpu.resize_on_host import check_resize
+from gpu.score_on_host import check_score
 
-CHECKS = {"match": check_match}
+CHECKS = {"match": check_match, "resize": check_resize, "score": check_score}
 
 
 def main() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
 from gpu.host_kernels import build_host_kernels
 from gpu.mutant import CHECKS
 
@@ -44,12 +46,54 @@ MUTANTS = {
     "bound above tau": ("match", "match.cuh", "MARGIN = 2.0f * ROUNDING", "MARGIN = -0.01f"),
     "Newton stops early": ("match", "threshold.cuh", "NEWTON_STEPS = 64", "NEWTON_STEPS = 3"),
     "one neighbour too few": ("match", "match_row.cuh", "one.score > cut ||", "false &&"),
+    "weights not rounded": ("resize", "resize.cuh", "HALF = 1 << (WEIGHT_BITS - 1)", "HALF = 0"),
+    "last column of the crop left out": ("resize", "resize.cuh", "shape.crop_width - 1", "0"),
+    "overshoot not clipped": ("resize", "resize.cuh", "clip_to_byte(sum >>", "(sum >>"),
+    "red taken for blue": ("resize", "resize.cuh", "row[3 * x + 2], row", "row[3 * x], row"),
+    "last pixels left out": (
+        "resize",
+        "resize.cuh",
+        "place >= row_bytes",
+        "place >= row_bytes - 1",
+    ),
+    "histogram counted before it is empty": (
+        *("score", "score.cuh", "histogram[i] = 0;\n        __syncthreads();", "histogram[i] = 0;"),
+    ),
+    "histogram read before it is full": (
+        *("score", "score.cuh", "        __syncthreads();\n        if (block.warp() == 0) {"),
+        "        if (block.warp() == 0) {",
+    ),
+    "bin used before it is found": (
+        *("score", "score.cuh", "        __syncthreads();\n        lowest |="),
+        "        lowest |=",
+    ),
+    "scan step missing": ("score", "score.cuh", "distance < LANES", "distance < LANES / 2"),
+    "sums read before they are there": (
+        *("score", "team.cuh", "= value;\n        __syncthreads();", "= value;"),
+    ),
+    "sums overwritten while they are read": (
+        *("match", "team.cuh", "total += of_warp[i];\n        __syncthreads();"),
+        "total += of_warp[i];",
+    ),
+    "equal pixels not counted": ("score", "score.cuh", "+ rank * static", "+ 0 * static"),
+    "negative values in the wrong order": (
+        *("score", "team.cuh", "return bits & 0x80000000u ? ~bits : bits", "return bits"),
+    ),
+    "peak of another pixel": (
+        "score",
+        "score.cuh",
+        "0xffffffffu - static_cast<unsigned>(pixel)",
+        "pixel",
+    ),
 }
 
 
 def run_check(library: Path, check: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(Path(__file__).with_name("mutant.py")), str(library), check]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    tests = Path(__file__).parents[1]
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, (tests, tests.parent / "runtime")))
+    command = [sys.executable, "-m", "gpu.mutant", str(library), check]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gpu.host_kernels import CSRC, HostKernels, build_host_kernels
 from gpu.match_on_host import (
     assert_equals_plain,
@@ -17,7 +18,6 @@ from gpu.match_on_host import (
     plain_match,
     unit_rows,
 )
-
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.kernels import match_plan
 from res2clip_runtime.kernels.match_plan import MatchSize

@@ -2,3 +2,5 @@
 #include "match_candidates.cuh"
 #include "match_residual.cuh"
 #include "match_wide.cuh"
+#include "resize.cuh"
+#include "score.cuh"

@@ -1,7 +1,7 @@
 """What is to run on the device, decided without touching it.
 
-A plan is a tuple of launches in order.  Who runs it (pycuda on a GPU, the tests' host shim on a CPU)
-only needs to turn an argument into what the driver wants.
+A plan is a tuple of launches in order.  Who runs it (pycuda on a GPU, the tests' host shim on a
+CPU) only needs to turn an argument into what the driver wants.
 """
 
 from __future__ import annotations

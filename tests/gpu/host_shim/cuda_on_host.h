@@ -266,16 +266,11 @@ T __shfl_xor_sync(unsigned mask, T value, int flip) {
     });
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, int distance) {
-    return cuda_on_host::exchange(mask, value, "__shfl_down_sync", [=] {
-        const int source = cuda_on_host::lane() + distance;
-        return cuda_on_host::offered_by<T>(source < 32 ? source : cuda_on_host::lane());
+T __shfl_up_sync(unsigned mask, T value, int distance) {
+    return cuda_on_host::exchange(mask, value, "__shfl_up_sync", [=] {
+        const int source = cuda_on_host::lane() - distance;
+        return cuda_on_host::offered_by<T>(source >= 0 ? source : cuda_on_host::lane());
     });
-}
-template <class T>
-T __shfl_sync(unsigned mask, T value, int source) {
-    return cuda_on_host::exchange(
-        mask, value, "__shfl_sync", [=] { return cuda_on_host::offered_by<T>(source & 31); });
 }
 inline unsigned __ballot_sync(unsigned mask, bool vote) {
     return cuda_on_host::exchange(mask, static_cast<int>(vote), "__ballot_sync", [] {
