@@ -1,9 +1,10 @@
 // Runs unchanged CUDA C++ kernels on a CPU, for tests: it stands in for nvcc's built-ins.
 //
-// One fiber per CUDA thread, one operating-system thread, block after block.  A fiber runs until it
-// meets a barrier, a shuffle or a vote, so whatever needs a barrier and has none reads what is not
-// there yet; run every test in both orders of the fibers (`cuda_on_host_reverse`), because a race
-// that one order hides the other shows.  Shared memory is filled with rubbish before each block.
+// One fiber per CUDA thread, one operating-system thread, block after block.  A lane runs until it
+// meets a barrier, a shuffle or a vote, a warp until it needs the other warps, so whatever needs a
+// barrier and has none reads too early or finds its data overwritten.  Run every test in both orders
+// (`cuda_on_host_reverse`): a race that one order hides the other shows.  Shared memory is filled
+// with rubbish before each block.
 //
 // It stops the process, saying why, when threads of a block wait at different barriers, when lanes
 // of a warp meet in different operations, or when a lane waits for one that has returned.
@@ -145,6 +146,17 @@ inline int count(State state) {
                       [state](const Fiber& fiber) { return fiber.state == state; }));
 }
 
+// Runs a warp as far as it gets without the others.
+inline void run_warp(int warp) {
+    const int first = warp * LANES, last = std::min(first + LANES, device.threads);
+    do {
+        for (int i = first; i < last; ++i) {
+            const int index = device.reversed ? first + last - 1 - i : i;
+            if (device.fibers[index].state == State::ready) run(index);
+        }
+    } while (release_warp(first));
+}
+
 inline void run_block() {
     // 0xFF bytes: NaN as float or half, -1 as int.
     std::memset(__start_cuda_shared, 0xFF, __stop_cuda_shared - __start_cuda_shared);
@@ -154,15 +166,9 @@ inline void run_block() {
         fiber.state = State::ready;
         fiber.collective_count = 0;
     }
+    const int warps = (device.threads + LANES - 1) / LANES;
     while (count(State::returned) < device.threads) {
-        for (int i = 0; i < device.threads; ++i) {
-            const int index = device.reversed ? device.threads - 1 - i : i;
-            if (device.fibers[index].state == State::ready) run(index);
-        }
-        bool released = false;
-        for (int first = 0; first < device.threads; first += LANES)
-            released |= release_warp(first);
-        if (released) continue;
+        for (int i = 0; i < warps; ++i) run_warp(device.reversed ? warps - 1 - i : i);
         const int waiting = count(State::at_block_barrier);
         if (waiting == 0) continue;
         if (waiting != device.threads) stop("not every thread of the block reaches the barrier");
