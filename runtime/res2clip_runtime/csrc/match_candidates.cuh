@@ -53,10 +53,10 @@ struct Carried {
             const int place = threadIdx.x + i * MATCH_THREADS;
             const int row = first + place / CHUNKS_A_ROW;
             const int at = column + place % CHUNKS_A_ROW * CHUNK;
-            chunk[i] = make_uint4(0, 0, 0, 0);
-            if (row < rows && at < depth)
-                chunk[i] =
-                    *reinterpret_cast<const uint4*>(matrix + static_cast<size_t>(row) * depth + at);
+            const bool real = row < rows && at < depth;
+            const size_t start = real ? static_cast<size_t>(row) * depth + at : 0;
+            chunk[i] = *reinterpret_cast<const uint4*>(matrix + start);  // always inside
+            if (!real) chunk[i] = make_uint4(0, 0, 0, 0);
         }
     }
 
@@ -72,7 +72,7 @@ struct Carried {
 // The lists of the 16 rows that a warp owns.
 struct RowLists {
     Candidate* lists;  // of the block's first row and this split
-    size_t stride;     // candidates from one row's list to the next
+    int stride;        // candidates from one row's list to the next
     int* count;        // (TILE,) in shared memory
     float* bound;      // (TILE,) in shared memory
     int first;         // first row of this warp, within the block
@@ -89,7 +89,7 @@ struct RowLists {
             ((threadIdx.x % LANES < FRAGMENT ? failures : failures >> FRAGMENT) & 0xffff) != 0;
         if (keep && !row_fails) {
             const int slot = count[row] + __popc(of_row & ((1u << column) - 1));
-            lists[row * stride + slot] = Candidate{score, reference};
+            lists[static_cast<size_t>(row) * stride + slot] = Candidate{score, reference};
         }
         __syncwarp();
         if (column == 0) {
@@ -103,7 +103,7 @@ struct RowLists {
     __device__ void sift(const MatchShape& shape) {
         for (int row = first; row < first + FRAGMENT; ++row) {
             if (count[row] <= CAPACITY - TILE) continue;
-            Candidate* list = lists + row * stride;
+            Candidate* list = lists + static_cast<size_t>(row) * stride;
             const float lowest = safe_bound(Warp(), shape, list, count[row]);
             const int kept = compact(list, count[row], lowest);
             __syncwarp();
@@ -144,7 +144,7 @@ match_candidates(const __half* __restrict__ queries_f16, const __half* __restric
     __syncwarp();
     const size_t list_of_block = (first_row + first_patch) * shape.splits + blockIdx.y;
     RowLists rows = {lists + list_of_block * CAPACITY,
-                     static_cast<size_t>(shape.splits) * CAPACITY, count, bound, warp * FRAGMENT};
+                     shape.splits * CAPACITY, count, bound, warp * FRAGMENT};
 
     const int tiles = (shape.references + TILE - 1) / TILE;
     const int tiles_a_split = (tiles + shape.splits - 1) / shape.splits;
@@ -166,7 +166,7 @@ match_candidates(const __half* __restrict__ queries_f16, const __half* __restric
                 query.fetch(queries_f16, first_patch, shape.patches, shape.depth, column + SLICE);
                 reference.fetch(bank, first, end, shape.depth, column + SLICE);
             }
-#pragma unroll
+#pragma unroll 1  // unrolled, it needs more than the 128 registers there are
             for (int k = 0; k < SLICE; k += FRAGMENT) {
                 wmma::fragment<wmma::matrix_a, 16, 16, 16, __half, wmma::row_major> a;
                 wmma::load_matrix_sync(a, query_slice + warp * FRAGMENT * SLICE_STRIDE + k,

@@ -13,7 +13,7 @@
 
 constexpr int WIDE_WARPS = 8;
 
-extern "C" __global__ void __launch_bounds__(WIDE_WARPS * LANES)
+extern "C" __global__ void __launch_bounds__(WIDE_WARPS * LANES, 2)
 match_wide(const float* __restrict__ queries, const __half* __restrict__ bank,
            const float* __restrict__ bank_rho, const float* __restrict__ direction,
            const int* __restrict__ counts, float* __restrict__ residual, float* __restrict__ norm,
