@@ -26,18 +26,20 @@ def install_nvrtc() -> Path:
     return folder / "nvidia"
 
 
-def compile_with_nvrtc(wheels: Path, sources: Path, architecture: str) -> bytes:
-    """Return the cubin that NVRTC makes of ``kernels.cu`` in the folder ``sources``."""
+def compile_with_nvrtc(wheels: Path, sources: Path, architecture: str) -> tuple[bytes, str]:
+    """Return the cubin of ``kernels.cu`` in the folder ``sources``, and what ptxas said."""
     library = ctypes.CDLL(str(wheels / "cuda_nvrtc" / "lib" / "libnvrtc.so.12"))
     program = ctypes.c_void_p()
     text = (sources / "kernels.cu").read_bytes()
     library.nvrtcCreateProgram(ctypes.byref(program), text, b"kernels.cu", 0, None, None)
     includes = [sources, wheels / "cuda_runtime" / "include", wheels / "cuda_nvcc" / "include"]
-    options = [f"--gpu-architecture={architecture}", "--std=c++17", *(f"-I{i}" for i in includes)]
+    options = [f"--gpu-architecture={architecture}", "--std=c++17", "--ptxas-options=-v"]
+    options += [f"-I{include}" for include in includes]
     encoded = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     failed = library.nvrtcCompileProgram(program, len(options), encoded)
-    assert not failed, _read(library, "ProgramLog", program).decode()
-    return _read(library, "CUBIN", program)
+    log = _read(library, "ProgramLog", program).decode()
+    assert not failed, log
+    return _read(library, "CUBIN", program), log
 
 
 def _read(library: ctypes.CDLL, what: str, program: ctypes.c_void_p) -> bytes:

@@ -96,7 +96,7 @@ def _run_nvcc(nvcc: Path, architecture: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="res2clip-nvcc-") as folder:
         module = Path(folder) / "kernels.cubin"
         source = source_directory() / "kernels.cu"
-        command = [nvcc, *OPTIONS, f"-arch={architecture}", source, "-o", module]
+        command = [str(nvcc), *OPTIONS, f"-arch={architecture}", str(source), "-o", str(module)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise BackendError(

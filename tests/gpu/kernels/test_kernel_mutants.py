@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
 from gpu.host_kernels import build_host_kernels
-from gpu.mutant import CHECKS
+from gpu.mutant import CHECKS, run_check
 
 PUT = "bank_slice);\n            __syncthreads();"
 STORED = "wmma::mem_row_major);\n            __syncwarp();"
@@ -88,21 +84,14 @@ MUTANTS = {
 }
 
 
-def run_check(library: Path, check: str) -> subprocess.CompletedProcess[str]:
-    tests = Path(__file__).parents[1]
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(map(str, (tests, tests.parent / "runtime")))
-    command = [sys.executable, "-m", "gpu.mutant", str(library), check]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_mutant_is_caught(mutant: str, cuda_toolkit: Path, tmp_path: Path) -> None:
     check, file, old, new = MUTANTS[mutant]
     library = build_host_kernels(tmp_path, cuda_toolkit, changed={file: (old, new)})
     ended = run_check(library, check)
     assert ended.returncode != 0, "the damaged kernel passed every check"
-    assert "AssertionError" in ended.stderr or "cuda_on_host" in ended.stderr, ended.stderr
+    # A wrong answer, or the process was stopped: by the shim, or by what was written out of bounds.
+    assert "AssertionError" in ended.stderr or ended.returncode < 0, ended.stderr
 
 
 @pytest.mark.parametrize("check", CHECKS)

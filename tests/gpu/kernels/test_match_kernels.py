@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from gpu.host_kernels import CSRC, HostKernels, build_host_kernels
 from gpu.match_on_host import (
     assert_equals_plain,
@@ -18,16 +17,13 @@ from gpu.match_on_host import (
     plain_match,
     unit_rows,
 )
+from gpu.mutant import run_check
+
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.kernels import match_plan
 from res2clip_runtime.kernels.match_plan import MatchSize
 
 BROKEN, WIDE = -1, -2
-
-
-@pytest.fixture(params=["forwards", "backwards"])
-def kernels(request: pytest.FixtureRequest, host_library: Path) -> HostKernels:
-    return HostKernels(host_library, backwards=request.param == "backwards")
 
 
 def size_of(**changes: object) -> MatchSize:
@@ -198,8 +194,6 @@ def test_bank_is_split_only_for_a_device_that_would_idle() -> None:
 
 
 def test_shim_stops_at_a_barrier_not_all_threads_reach(cuda_toolkit: Path, tmp_path: Path) -> None:
-    from gpu.test_kernel_mutants import run_check
-
     old = "if (column + SLICE < shape.depth) {"
     change = {"match_candidates.cuh": (old, "if (threadIdx.x < 40) __syncthreads();\n" + old)}
     library = build_host_kernels(tmp_path, cuda_toolkit, changed=change)

@@ -6,17 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from gpu.host_kernels import CSRC, HostKernels
 from gpu.score_on_host import check_score, drawn_maps, score_on_host, spec_of
+
 from res2clip_runtime.kernels import score_plan
 from res2clip_runtime.kernels.score_plan import image_score
 from res2clip_runtime.score import bilinear_matrix, gaussian_matrix, score, top_mean
-
-
-@pytest.fixture(params=["forwards", "backwards"])
-def kernels(request: pytest.FixtureRequest, host_library: Path) -> HostKernels:
-    return HostKernels(host_library, backwards=request.param == "backwards")
 
 
 def branches_of(maps: np.ndarray, size: int) -> np.ndarray:

@@ -6,17 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from gpu.host_kernels import HostKernels
 from gpu.resize_on_host import as_rgb, check_resize, drawn_frame, pillow_square, resize_on_host
+from PIL import Image
+
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.kernels.resize_plan import PIXEL_FORMATS, FrameSize
-
-
-@pytest.fixture(params=["forwards", "backwards"])
-def kernels(request: pytest.FixtureRequest, host_library: Path) -> HostKernels:
-    return HostKernels(host_library, backwards=request.param == "backwards")
 
 
 def size_of(height: int, width: int, size_px: int, **more: object) -> FrameSize:
