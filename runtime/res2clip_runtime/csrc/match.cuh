@@ -14,9 +14,9 @@ constexpr int WIDE = -2;       // more candidates than CAPACITY: match_wide take
 constexpr int MATCH_WARPS = 8;
 
 // The query is rounded to fp16 for the tensor cores (the bank is fp16 already), which moves a
-// similarity of unit rows by at most 2^-11; sums in fp32 and the penalty add far less than the
-// remaining 5 %.  A reference counts as dropped only if it stays out with twice that error.
-constexpr float ROUNDING = 1.05f / 2048.0f;
+// similarity of unit rows by at most 2^-11; the remaining 25 % are for the tensor cores' fp32 sums.
+// A reference counts as dropped only if it stays out with twice that error.
+constexpr float ROUNDING = 1.25f / 2048.0f;
 constexpr float MARGIN = 2.0f * ROUNDING;
 
 enum Penalty { NO_PENALTY = 0, LOCAL_PENALTY = 1, RADIAL_PENALTY = 2 };

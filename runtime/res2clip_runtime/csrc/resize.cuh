@@ -8,7 +8,7 @@
 // In:   frame: RGB or BGR (H, W, 3), mono (H, W), or NV12 (H, W) and below it (H / 2, W) of U, V
 //       pairs; `pitch` bytes a row; first_* (S,), weights_* (S, taps) int32.
 // Out:  narrow (crop height, S, 3), square (S, S, 3), both uint8.
-// Grid: resize_rows (ceil(S / 128), crop height), resize_columns (ceil(3 S / 128), S); 128 threads.
+// Grid: resize_rows (crop height, ceil(S / 128)), resize_columns (ceil(3 S / 128), S); 128 threads.
 //       A thread owns a pixel, then a byte.
 //
 // Bytes, 1080p to 518: 6.2 MB of frame (NV12 3.1), 1.7 MB written and read in between, 0.8 MB out.
@@ -68,8 +68,8 @@ extern "C" __global__ void __launch_bounds__(RESIZE_THREADS)
 resize_rows(const unsigned char* __restrict__ frame, const int* __restrict__ first,
             const int* __restrict__ weights, unsigned char* __restrict__ narrow,
             FrameShape shape) {
-    const int x = blockIdx.x * blockDim.x + threadIdx.x;
-    const int y = blockIdx.y;
+    const int x = blockIdx.y * blockDim.x + threadIdx.x;
+    const int y = blockIdx.x;  // a line-scan picture has more rows than blockIdx.y reaches
     if (x >= shape.size) return;
     constexpr int HALF = 1 << (WEIGHT_BITS - 1);
     int red = HALF, green = HALF, blue = HALF;

@@ -149,7 +149,7 @@ def resize_launches(
     rows = (buffers.frame, buffers.first_x, buffers.weights_x, buffers.narrow, shape)
     columns = (buffers.narrow, buffers.first_y, buffers.weights_y, buffers.square, shape)
     return (
-        Launch("resize_rows", (ceil_divide(side, _THREADS), bottom - top, 1), _THREADS, rows),
+        Launch("resize_rows", (bottom - top, ceil_divide(side, _THREADS), 1), _THREADS, rows),
         Launch("resize_columns", (ceil_divide(3 * side, _THREADS), side, 1), _THREADS, columns),
     )
 

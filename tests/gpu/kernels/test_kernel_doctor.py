@@ -80,3 +80,18 @@ def test_without_pycuda_the_command_names_the_extra(monkeypatch: pytest.MonkeyPa
     assert device.status.value == "warn"
     assert "'pycuda'" in device.detail
     assert device.remedy == "Install it with: pip install 'res2clip[trt]'"
+
+
+@pytest.mark.gpu
+def test_kernels_are_right_on_this_gpu() -> None:
+    from res2clip_runtime.cuda.driver import load_driver
+    from res2clip_runtime.doctor.kernels import check_kernels
+    from res2clip_runtime.errors import Res2ClipError
+
+    try:
+        load_driver()
+    except Res2ClipError as err:
+        pytest.skip(str(err))
+    checks = check_kernels()
+    assert [check for check in checks if check.status.value != "ok"] == []
+    assert {check.name for check in checks} == BY_NAME
