@@ -4,6 +4,7 @@ VENV    := .venv
 PY      := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 PYTHON  ?= python3
+RTX     := tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
 
 .PHONY: demo test test-pythons lint format bench wheelhouse clean
 
@@ -46,12 +47,15 @@ wheelhouse:  ## res2clip and all it needs as wheels with hashes
 
 # Installed anew only when the list of dependencies changes. ADEval, another opinion on PRO for the
 # tests, asks for opencv-python, which overwrites our opencv-python-headless and needs libGL: it
-# comes without its dependencies.
-$(READY): pyproject.toml
+# comes without its dependencies. pycuda is source only and needs the toolkit of the nvcc on the PATH.
+# TensorRT for RTX parses and builds without a GPU; its libraries' own dependencies are for running.
+$(READY): pyproject.toml tests/gpu/install_pycuda.py
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet --editable '.[dev]'
 	$(PY) -m pip install --quiet --no-deps 'ADEval==1.1.0'
+	$(PY) -m pip install --quiet --no-deps $(RTX) || echo 'no TensorRT for RTX here: its tests are skipped'
+	$(PY) tests/gpu/install_pycuda.py
 	touch $(READY)
 
 clean:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from res2clip_runtime.cli.doctor import run_doctor
+from res2clip_runtime.cli.doctor import KERNELS_HELP, run_doctor
 from res2clip_runtime.doctor import Check, Status
 from res2clip_runtime.doctor.packages import check_package
 
@@ -14,13 +14,14 @@ __all__ = ["doctor"]
 
 
 def doctor(
+    kernels: Annotated[bool, typer.Option("--kernels", help=KERNELS_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say what works on this machine, what is missing, and the command that installs it.
 
     **Exit code** 1 if something that inspecting needs is missing, else 0.
     """
-    raise typer.Exit(run_doctor(extra_checks=_further_checks(), as_json=as_json))
+    raise typer.Exit(run_doctor(extra_checks=_further_checks(), kernels=kernels, as_json=as_json))
 
 
 def _further_checks() -> list[Check]:

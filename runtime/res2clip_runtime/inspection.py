@@ -8,16 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from res2clip_runtime.preprocess import ImageLike, load_rgb, resize_square
+from res2clip_runtime.preprocess import ImageLike, PictureU8, load_rgb, resize_square
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.regions import find_regions
-from res2clip_runtime.score import score
-from res2clip_runtime.stages import Stages
+from res2clip_runtime.score import Scored, score
+from res2clip_runtime.stages import FloatArray, Stages
 from res2clip_runtime.teaching import check_encoder
 from res2clip_runtime.verdict import Decision, Verdict, decide
 
-__all__ = ["error_verdict", "inspect", "utc_now"]
+__all__ = ["WholePipeline", "error_verdict", "inspect", "utc_now"]
+
+
+@runtime_checkable
+class WholePipeline(Stages, Protocol):
+    """Stages that bring their own preprocessing and score, such as kernels on a device."""
+
+    def resize(self, picture: PictureU8) -> PictureU8:
+        """Return the (S, S, 3) uint8 square of an (H, W, 3) uint8 RGB picture."""
+
+    def score(self, maps: FloatArray, scores: FloatArray) -> Scored:
+        """Return the anomaly map and image score of (3, G, G) maps and (2,) scores."""
 
 
 def inspect(
@@ -39,7 +51,7 @@ def inspect(
     spec, clock = stages.spec, _StageClock()
     with clock.measure("preprocess"):
         picture = load_rgb(image)
-        square = resize_square(picture, spec.image_size_px)
+        square = _resized(stages, picture)
     with clock.measure("encoder"):
         features = stages.encode(square[None])
     with clock.measure("match"):
@@ -49,7 +61,7 @@ def inspect(
             features.patches[:, -1], residual, features.image, recipe.bank_global_mean
         )
     with clock.measure("score"):
-        scored = score(branches.maps[0], branches.scores[0], spec)
+        scored = _scored(stages, branches.maps[0], branches.scores[0])
     threshold = recipe.thresholds.get(spec.score_id)
     decision, reason = decide(scored.image_score, threshold.score if threshold else None)
     if threshold is None and recipe.thresholds:
@@ -97,6 +109,18 @@ def error_verdict(frame_id: str, product: str, reason: str) -> Verdict:
 def utc_now() -> str:
     """Return the time as ISO 8601 with milliseconds, in UTC."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _resized(stages: Stages, picture: PictureU8) -> PictureU8:
+    if isinstance(stages, WholePipeline):
+        return stages.resize(picture)
+    return resize_square(picture, stages.spec.image_size_px)
+
+
+def _scored(stages: Stages, maps: FloatArray, scores: FloatArray) -> Scored:
+    if isinstance(stages, WholePipeline):
+        return stages.score(maps, scores)
+    return score(maps, scores, stages.spec)
 
 
 def _frame_id(image: ImageLike) -> str:

@@ -15,7 +15,10 @@ PACKAGES = {
     "res2clip_export": ROOT / "export" / "res2clip_export",
     "res2clip_runtime": ROOT / "runtime" / "res2clip_runtime",
 }
-DATA_SUFFIXES = {".onnx", ".safetensors", ".json", ".html", ".css", ".js", ".typed", ".txt"}
+DATA_SUFFIXES = {
+    *(".onnx", ".safetensors", ".json", ".html", ".css", ".js", ".typed", ".txt"),
+    *(".cu", ".cuh"),  # CUDA sources, compiled on the device
+}
 """Files beside the Python ones that are meant to ship."""
 LARGEST_BYTES = 20_000_000
 

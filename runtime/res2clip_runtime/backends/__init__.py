@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Protocol
 
 from res2clip_runtime.backends.engine_options import EngineOptions
@@ -12,7 +13,9 @@ from res2clip_runtime.stages import Stages
 
 __all__ = ["BACKENDS", "BackendStages", "EngineOptions", "open_stages"]
 
-BACKENDS = ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "openvino")
+CUDA_KERNELS = "onnxruntime-cuda+kernels"
+
+BACKENDS = ("onnxruntime", "openvino", "onnxruntime-cuda", CUDA_KERNELS, "onnxruntime-tensorrt")
 """Names accepted by ``--backend``."""
 
 
@@ -67,6 +70,21 @@ def _open_engine(
         from res2clip_runtime.backends.openvino_stages import OpenVinoStages
 
         return OpenVinoStages(bundle, threads=threads)
+    if backend == CUDA_KERNELS:
+        engine = _open_engine(bundle, "onnxruntime-cuda", threads=threads, options=options)
+        return _with_kernels(engine)
     from res2clip_runtime.backends.onnx_stages import OnnxStages
 
     return OnnxStages(bundle, backend, threads=threads, options=options)
+
+
+def _with_kernels(stages: BackendStages) -> BackendStages:
+    """Return ``stages`` with preprocessing, match and score as our kernels on the CUDA device."""
+    from res2clip_runtime.kernels.device import KernelDevice
+    from res2clip_runtime.kernels.kernel_stages import KernelStages
+
+    with ExitStack() as opened:
+        opened.callback(stages.close)
+        whole = KernelStages(stages, opened.enter_context(KernelDevice()))
+        opened.pop_all()
+    return whole

@@ -21,8 +21,8 @@ BundleOption = Annotated[
 BackendOption = Annotated[
     str,
     typer.Option(
-        help="Engine of the bundle: onnxruntime (CPU), openvino (CPU), onnxruntime-cuda or "
-        "onnxruntime-tensorrt."
+        help="Engine of the bundle: onnxruntime (CPU), openvino (CPU), onnxruntime-cuda, "
+        "onnxruntime-cuda+kernels or onnxruntime-tensorrt."
     ),
 ]
 

@@ -10,22 +10,29 @@ import typer
 
 from res2clip_runtime.doctor import Check, Status, diagnose
 
-__all__ = ["checks_text", "doctor", "run_doctor"]
+__all__ = ["KERNELS_HELP", "checks_text", "doctor", "run_doctor"]
+
+KERNELS_HELP = "Compile the CUDA kernels, compare them with NumPy and time them; needs a GPU."
 
 
 def doctor(
+    kernels: Annotated[bool, typer.Option("--kernels", help=KERNELS_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say what works on this machine, what is missing, and the command that installs it.
 
     **Exit code** 1 if something required is missing, else 0.
     """
-    raise typer.Exit(run_doctor(as_json=as_json))
+    raise typer.Exit(run_doctor(kernels=kernels, as_json=as_json))
 
 
-def run_doctor(*, extra_checks: Sequence[Check] = (), as_json: bool) -> int:
+def run_doctor(*, extra_checks: Sequence[Check] = (), kernels: bool = False, as_json: bool) -> int:
     """Print the runtime's checks and then ``extra_checks``; return the exit code."""
     checks = [*diagnose(), *extra_checks]
+    if kernels:
+        from res2clip_runtime.doctor.kernels import check_kernels
+
+        checks += check_kernels()
     if as_json:
         typer.echo(json.dumps([check.to_json() for check in checks], ensure_ascii=False))
     else:
