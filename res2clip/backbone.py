@@ -110,8 +110,13 @@ class _Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
         nn.init.normal_(self.in_proj_weight, std=width**-0.5)
 
-    def forward(self, x: Tensor, *, vv: bool) -> tuple[Tensor, Tensor | None]:
-        """Return (plain attention, V-V attention or None), each (B, N, width)."""
+    def forward(
+        self, x: Tensor, *, vv: bool, class_only: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return (plain attention, V-V attention or None) of (B, N, width) tokens, same shape.
+
+        With ``class_only`` the plain attention is the class token's, (B, 1, width).
+        """
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         # (B, N, 3 * width) -> three of (B, heads, N, width / heads)
         q, k, v = (
@@ -123,7 +128,8 @@ class _Attention(nn.Module):
             joined: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
             return joined
 
-        return attend(q, k), attend(v, v) if vv else None
+        plain = attend(q[:, :, :1] if class_only else q, k)
+        return plain, attend(v, v) if vv else None
 
 
 class _Mlp(nn.Module):
@@ -148,9 +154,11 @@ class _Block(nn.Module):
         self.ln_2 = nn.LayerNorm(config.width)
         self.mlp = _Mlp(config.width, quick_gelu=config.quick_gelu)
 
-    def forward(self, x: Tensor, *, vv: bool) -> tuple[Tensor, Tensor | None]:
-        plain, local = self.attn(self.ln_1(x), vv=vv)
-        x = x + plain
+    def forward(
+        self, x: Tensor, *, vv: bool, class_only: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        plain, local = self.attn(self.ln_1(x), vv=vv, class_only=class_only)
+        x = (x[:, :1] if class_only else x) + plain
         return x + self.mlp(self.ln_2(x)), local
 
 
@@ -186,30 +194,35 @@ class VisionTower(nn.Module):
         Args:
             image: (B, 3, H, W) float, CLIP-normalised; H and W multiples of the patch size.
         """
-        tapped, last = self.streams(image)
+        tapped, class_token = self.streams(image)
         patches = torch.stack([self.project_patches(y) for y in tapped], dim=1)
         # No ln_post on the class token: the method's own choice (method.md, section 2).
-        return VisionFeatures(patches=patches, image=F.normalize(last[:, 0] @ self.proj, dim=-1))
+        return VisionFeatures(patches=patches, image=_unit(class_token @ self.proj))
 
     def project_patches(self, tokens: Tensor) -> Tensor:
         """Return (B, P, D) unit patch features of (B, 1 + P, width) tokens of one tap."""
-        return F.normalize(self.ln_post(tokens[:, 1:]) @ self.proj, dim=-1)
+        return _unit(self.ln_post(tokens[:, 1:]) @ self.proj)
 
     def streams(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the tokens of every tap and the plain stream's last ones, (B, 1 + P, width)."""
+        """Return every tap's tokens, (B, 1 + P, width), and the plain stream's class token.
+
+        What nobody reads is not computed: no V-V stream after the last tap, and in the last block
+        the plain stream of the class token alone, unless its patches are tapped.
+        """
         x = self.embed(image)
         y: Tensor | None = None
         tapped = []
-        first_vv = self.config.depth - self.config.vv_depth + 1
+        depth, last_tap = self.config.depth, self.config.taps[-1]
+        first_vv = depth - self.config.vv_depth + 1
         for index, block in enumerate(self.transformer.resblocks, start=1):
-            before = x
-            x, local = block(x, vv=index >= first_vv)
+            before, vv = x, first_vv <= index <= last_tap
+            x, local = block(x, vv=vv, class_only=index == depth and (vv or index > last_tap))
             if local is not None:
                 # The stream starts from x before its first block, and has no MLP.
                 y = (before if y is None else y) + local
             if index in self.config.taps:
                 tapped.append(x if y is None else y)
-        return tapped, x
+        return tapped, x[:, 0]
 
     def embed(self, image: Tensor) -> Tensor:
         """Return (B, 1 + P, width) tokens after ``ln_pre``, the class token first."""
@@ -234,3 +247,11 @@ class VisionTower(nn.Module):
         square = table[1:].reshape(1, native, native, -1).permute(0, 3, 1, 2)
         resized = F.interpolate(square, size=grid, mode="bilinear", align_corners=False)
         return torch.cat([table[:1], resized.flatten(2)[0].T])
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Return ``x`` with unit length over its last axis.
+
+    Like ``F.normalize``, which exports an Expand that writes the norms out at full size.
+    """
+    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)

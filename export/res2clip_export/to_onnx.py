@@ -12,6 +12,7 @@ import torch
 
 from res2clip_export.onnx_file import save_onnx
 from res2clip_export.onnx_rules import MAX_IR_VERSION, OPSET, check_rules
+from res2clip_export.plain_attention import ATTENTION_RULE
 from res2clip_export.stages import ExportStage
 
 __all__ = ["write_onnx"]
@@ -51,6 +52,7 @@ def _traced(stage: ExportStage) -> torch.onnx.ONNXProgram:
             input_names=[entry.name for entry in stage.inputs],
             output_names=[entry.name for entry in stage.outputs],
             dynamic_shapes=stage.dynamic_axes,
+            custom_translation_table=ATTENTION_RULE,
             verbose=False,
         )
         logging.getLogger("torch.onnx").setLevel(level)

@@ -88,8 +88,8 @@ def test_an_open_clip_name_with_a_local_file_gives_that_models_features(tmp_path
     assert not backbone.config.quick_gelu
     pixels = torch.randn(1, 3, backbone.config.image_size_px, backbone.config.image_size_px)
     with torch.no_grad():
-        _, last = backbone.tower.streams(pixels)
-        ours = backbone.tower.ln_post(last)[:, 0] @ backbone.tower.proj
+        _, class_token = backbone.tower.streams(pixels)
+        ours = backbone.tower.ln_post(class_token) @ backbone.tower.proj
         assert torch.allclose(ours, theirs.encode_image(pixels), atol=1e-5)
         prompts = open_clip.tokenize(["a damaged object"])
         expected = torch.nn.functional.normalize(theirs.encode_text(prompts), dim=-1)
