@@ -6,6 +6,7 @@ attention) and scales queries and keys apart.  Engines know this form and fuse i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,5 +22,7 @@ def _plain_attention(query: Any, key: Any, value: Any) -> Any:
     return op.MatMul(weights, value)
 
 
-ATTENTION_RULE = {torch.ops.aten.scaled_dot_product_attention.default: _plain_attention}
+ATTENTION_RULE: dict[Callable[..., Any], Callable[..., Any]] = {
+    torch.ops.aten.scaled_dot_product_attention.default: _plain_attention
+}
 """For ``custom_translation_table`` of ``torch.onnx.export``."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["FLOAT_ARITHMETIC", "OpenVinoStages"]
 
 FLOAT_ARITHMETIC = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
-"""What OpenVINO computes floating-point operators in, by the bundle's precision.
+"""What OpenVINO computes the encoder's floating-point operators in, by the bundle's precision.
 
-Always said: left alone, OpenVINO takes bf16 wherever the CPU has it, and scores would differ from
+Match and heads see small residuals and stay in f32.  Always said: left alone, OpenVINO takes bf16 wherever the CPU has it, and scores would differ from
 those the threshold was made with.  CPUs compute fp16 graphs in f32; an int8 bundle's quantised
 operators run in int8 and the others in f32, as they did when the bundle was proved.
 """
@@ -49,9 +49,9 @@ class OpenVinoStages(GraphStages):
         # OpenVINO's handles are not safe to share between threads while they run.
         self._lock = threading.Lock()
         core = _core()
-        settings = _settings(arithmetic, threads)
         self._requests: dict[str, openvino.InferRequest] = {}
         for name in bundle.manifest.stages:
+            settings = _settings(arithmetic if name == "encoder" else "f32", threads)
             model = _compile(core, name, str(bundle.stage_path(name)), settings)
             self._requests[name] = model.create_infer_request()
 
