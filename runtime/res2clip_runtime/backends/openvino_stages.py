@@ -23,9 +23,10 @@ __all__ = ["FLOAT_ARITHMETIC", "OpenVinoStages"]
 FLOAT_ARITHMETIC = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
 """What OpenVINO computes the encoder's floating-point operators in, by the bundle's precision.
 
-Match and heads see small residuals and stay in f32.  Always said: left alone, OpenVINO takes bf16 wherever the CPU has it, and scores would differ from
-those the threshold was made with.  CPUs compute fp16 graphs in f32; an int8 bundle's quantised
-operators run in int8 and the others in f32, as they did when the bundle was proved.
+Match and heads see small residuals and stay in f32.  Always said: left alone, OpenVINO takes bf16
+wherever the CPU has it, and scores would differ from those the threshold was made with.  CPUs
+compute fp16 graphs in f32; an int8 bundle's quantised operators run in int8 and the others in f32,
+as they did when the bundle was proved.
 """
 
 
