@@ -49,13 +49,15 @@ wheelhouse:  ## res2clip and all it needs as wheels with hashes
 # tests, asks for opencv-python, which overwrites our opencv-python-headless and needs libGL: it
 # comes without its dependencies. pycuda is source only and needs the toolkit of the nvcc on the PATH.
 # TensorRT for RTX parses and builds without a GPU; its libraries' own dependencies are for running.
-$(READY): pyproject.toml tests/gpu/install_pycuda.py
+# TensorRT's bindings, without its libraries, tell the names and signatures of three releases.
+$(READY): pyproject.toml tests/gpu/install_pycuda.py tests/gpu/install_bindings.py
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet --editable '.[dev]'
 	$(PY) -m pip install --quiet --no-deps 'ADEval==1.1.0'
 	$(PY) -m pip install --quiet --no-deps $(RTX) || echo 'no TensorRT for RTX here: its tests are skipped'
 	$(PY) tests/gpu/install_pycuda.py
+	$(PY) tests/gpu/install_bindings.py
 	touch $(READY)
 
 clean:

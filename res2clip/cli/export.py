@@ -11,6 +11,7 @@ from rich.console import Console
 
 from res2clip.cli.model_options import BackboneOption, HeadsOption, ImageSizeOption, load_model
 from res2clip.cli.triton import export_triton
+from res2clip.cli.trt import EngineRequest, build_engines
 from res2clip_runtime.sources.picture_paths import find_pictures
 
 if TYPE_CHECKING:
@@ -56,15 +57,33 @@ def export(
             help="Write a Triton Inference Server model repository of an exported bundle instead.",
         ),
     ] = None,
-    bundle: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="With --triton: the bundle; default: the installed one that fits."
-        ),
-    ] = None,
     recipe: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="With --triton: a product to serve; several allowed."),
+    ] = None,
+    trt: Annotated[
+        bool,
+        typer.Option("--trt", help="Build TensorRT engines of a bundle, for this device."),
+    ] = False,
+    trt_target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="rtx:smNN",
+            help="Build TensorRT-RTX engines of a bundle for cards elsewhere; several allowed.",
+        ),
+    ] = None,
+    trt_batch: Annotated[int, typer.Option(help="With --trt: most pictures at once.")] = 1,
+    trt_shots: Annotated[int, typer.Option(help="With --trt: most references of a recipe.")] = 8,
+    trt_workspace: Annotated[
+        int, typer.Option(metavar="MIB", help="With --trt: most scratch memory of a layer.")
+    ] = 2048,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --triton, --trt, --trt-target: the bundle; default: the installed one that "
+            "fits.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Manifest and parity as JSON.")] = False,
 ) -> None:
@@ -80,20 +99,37 @@ def export(
 
         res2clip export --out bundles/mini
 
+        res2clip export --trt --bundle bundles/mini
+
+        res2clip export --trt-target rtx:sm86 --trt-target rtx:sm120 --trt-shots 16
+
         res2clip export --triton model_repository --recipe washer.recipe.safetensors
 
     Every stage, score and verdict is compared with PyTorch in fp32 on noise and on pictures.
     Outside the limits of the precision no bundle is written, the stage, the figure and the layer
     are named, and the exit code is 1. `res2clip verify BUNDLE` repeats it on any machine.
 
-    `--triton` exports nothing anew: it arranges a bundle that is there for a server, as
-    docs/triton.md describes, and needs no torch.
+    `--trt`, `--trt-target` and `--triton` export nothing anew and need no torch: the first two
+    build engines of a bundle that is there and keep them in it (docs/tensorrt.md), the third
+    arranges it for a server (docs/triton.md).
     """
     if triton is not None:
         typer.echo(export_triton(triton, bundle, recipe or [], as_json=as_json))
         return
-    if bundle is not None or recipe:
-        raise typer.BadParameter("--bundle and --recipe go with --triton DIR")
+    if recipe:
+        raise typer.BadParameter("--recipe goes with --triton DIR")
+    if trt or trt_target:
+        request = EngineRequest(
+            bundle=bundle,
+            targets=tuple(trt_target or ()),
+            max_batch=trt_batch,
+            shots=trt_shots,
+            workspace_mib=trt_workspace,
+        )
+        typer.echo(build_engines(request, as_json=as_json))
+        return
+    if bundle is not None:
+        raise typer.BadParameter("--bundle goes with --triton, --trt or --trt-target")
     from res2clip_export import bundle_name, export_bundle
     from res2clip_export.parity_pictures import pictures_at
     from res2clip_runtime.bundle import bundles_directory

@@ -273,7 +273,9 @@ def _tensor(
     value = tensors[name]
     if value.dtype != dtype:
         raise ArtefactError(f"tensor '{name}' is {value.dtype}, expected {np.dtype(dtype)}")
-    return value.astype(np.float32)
+    result = value.astype(np.float32)
+    result.setflags(write=False)  # engines may keep on the device what cannot change
+    return result
 
 
 def _threshold_json(threshold: Threshold) -> dict[str, Any]:

@@ -15,7 +15,14 @@ __all__ = ["BACKENDS", "BackendStages", "EngineOptions", "open_stages"]
 
 CUDA_KERNELS = "onnxruntime-cuda+kernels"
 
-BACKENDS = ("onnxruntime", "openvino", "onnxruntime-cuda", CUDA_KERNELS, "onnxruntime-tensorrt")
+BACKENDS = (
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "onnxruntime-cuda",
+    CUDA_KERNELS,
+    "onnxruntime-tensorrt",
+)
 """Names accepted by ``--backend``."""
 
 
@@ -70,6 +77,10 @@ def _open_engine(
         from res2clip_runtime.backends.openvino_stages import OpenVinoStages
 
         return OpenVinoStages(bundle, threads=threads)
+    if backend == "tensorrt":
+        from res2clip_runtime.backends.tensorrt_stages import TensorRtStages
+
+        return TensorRtStages(bundle)
     if backend == CUDA_KERNELS:
         engine = _open_engine(bundle, "onnxruntime-cuda", threads=threads, options=options)
         return _with_kernels(engine)

@@ -21,7 +21,7 @@ BundleOption = Annotated[
 BackendOption = Annotated[
     str,
     typer.Option(
-        help="Engine of the bundle: onnxruntime (CPU), openvino (CPU), onnxruntime-cuda, "
+        help="Engine of the bundle: onnxruntime (CPU), openvino (CPU), tensorrt, onnxruntime-cuda, "
         "onnxruntime-cuda+kernels or onnxruntime-tensorrt."
     ),
 ]

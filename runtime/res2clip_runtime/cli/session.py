@@ -13,6 +13,7 @@ import typer
 
 from res2clip_runtime.backends import EngineOptions
 from res2clip_runtime.cli.bundle_choice import choose_bundle
+from res2clip_runtime.cli.engine_progress import with_engines
 from res2clip_runtime.cli.group import warn
 from res2clip_runtime.cli.progress import ProgressBar, progress_bar
 from res2clip_runtime.cli.stop_signal import stop_requested
@@ -87,6 +88,7 @@ def run_session(request: RunRequest) -> int:
     with ExitStack() as stack:
         source = stack.enter_context(_open_source(request))
         bundle = choose_bundle(request.bundle, encoder_id=recipe.encoder_id)
+        bundle = with_engines(bundle, request.backend)
         inspector = stack.enter_context(
             Inspector(
                 bundle, backend=request.backend, threads=request.threads, options=request.options

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from res2clip_runtime.cli.bundle_choice import BackendOption, choose_bundle
+from res2clip_runtime.cli.engine_progress import with_engines
 from res2clip_runtime.cli.group import warn
 from res2clip_runtime.cli.progress import teaching_progress
 from res2clip_runtime.cli.recipe_text import taught_text
@@ -111,7 +112,8 @@ def teach(
         force=force,
     )
     encoder_id = Recipe.load(add).encoder_id if add else None
-    with Inspector(choose_bundle(bundle, encoder_id=encoder_id), backend=backend) as inspector:
+    chosen = with_engines(choose_bundle(bundle, encoder_id=encoder_id), backend)
+    with Inspector(chosen, backend=backend) as inspector:
         run_teach(inspector.stages, request, as_json=as_json, program="res2clip-run")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from res2clip_runtime.cli.bundle_choice import BackendOption
+from res2clip_runtime.cli.engine_progress import with_engines
 
 if TYPE_CHECKING:
     from res2clip_runtime.parity.report import ParityReport
@@ -37,7 +38,8 @@ def verify(
     from res2clip_runtime.bundle import Bundle
     from res2clip_runtime.parity.verification import verify_bundle
 
-    report = verify_bundle(Bundle.load(bundle), backend=backend, threads=threads)
+    loaded = with_engines(Bundle.load(bundle), backend)
+    report = verify_bundle(loaded, backend=backend, threads=threads)
     typer.echo(json.dumps(report.to_json()) if as_json else _text(report))
     report.require(f"{bundle} does not answer like PyTorch on {backend}")
 

@@ -1,0 +1,114 @@
+"""A bundle's stages on TensorRT."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+import numpy as np
+import numpy.typing as npt
+
+from res2clip_runtime.backends.graph_stages import GraphStages
+from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.cuda import CudaDevice
+from res2clip_runtime.errors import BackendError
+from res2clip_runtime.stages import FloatArray
+from res2clip_runtime.tensorrt.build_progress import Progress
+from res2clip_runtime.tensorrt.engine_cache import EngineCache
+from res2clip_runtime.tensorrt.engine_job import EngineLimits
+from res2clip_runtime.tensorrt.executor import EngineExecutor
+from res2clip_runtime.tensorrt.library import load_library
+
+__all__ = ["TensorRtStages", "provide_engines"]
+
+
+class TensorRtStages(GraphStages):
+    """Encoder, match and heads as three engines on one stream.
+
+    Engines that are not there yet are built: minutes, once for each device and release.
+    """
+
+    def __init__(self, bundle: Bundle, *, graphs: bool = True) -> None:
+        """Open the engines, built first where need be.
+
+        Args:
+            bundle: the exported model.
+            graphs: whether CUDA graphs may be used.
+
+        Raises:
+            MissingExtraError: TensorRT or pycuda is not installed.
+            BackendError: there is no GPU, or TensorRT refused.
+        """
+        super().__init__(bundle.manifest.method)
+        self._lock = threading.Lock()  # an engine's context is for one run at a time
+        self._executors: dict[str, EngineExecutor] = {}
+        with ExitStack() as stack:
+            device = stack.enter_context(CudaDevice())
+            library = load_library()
+            cache = EngineCache(
+                bundle, library, architecture=device.architecture, device=device.name
+            )
+            for name in bundle.manifest.stages:
+                with device.working("building engines"):
+                    plan = cache.provide(name)
+                executor = EngineExecutor(library, device, plan, stage=name, graphs=graphs)
+                self._executors[name] = stack.enter_context(executor)
+            self._outputs = {
+                name: [entry.name for entry in stage.outputs]
+                for name, stage in bundle.manifest.stages.items()
+            }
+            self._batched = {
+                name: [entry.name for entry in stage.inputs if entry.shape[0] == "B"]
+                for name, stage in bundle.manifest.stages.items()
+            }
+            self._opened = stack.pop_all()
+
+    def run_graph(
+        self, stage: str, inputs: Mapping[str, npt.NDArray[np.generic]]
+    ) -> Sequence[FloatArray]:
+        """Return the stage's outputs, in its order, for contiguous inputs by name."""
+        with self._lock:
+            executor = self._executors.get(stage)
+            if executor is None:
+                raise BackendError("the inspector is closed; open a new one")
+            batched = self._batched[stage]
+            size, step = len(inputs[batched[0]]), executor.largest(batched[0])[0]
+            parts = [
+                executor.run({n: v[i : i + step] if n in batched else v for n, v in inputs.items()})
+                for i in range(0, size, step)
+            ]
+            return [np.concatenate([part[n] for part in parts]) for n in self._outputs[stage]]
+
+    def close(self) -> None:
+        """Free engines, memory and stream."""
+        with self._lock:
+            self._executors.clear()
+            self._opened.close()
+
+
+def provide_engines(
+    bundle: Bundle,
+    limits: EngineLimits | None = None,
+    *,
+    progress: Progress | None = None,
+) -> EngineCache:
+    """Return the cache with every engine of ``bundle`` for this device, built where need be.
+
+    Args:
+        bundle: the exported model.
+        limits: what they must be built for; None: engines that are there are taken as they are.
+        progress: told how far each build is.
+
+    Raises:
+        MissingExtraError: TensorRT or pycuda is not installed.
+        BackendError: there is no GPU, or TensorRT refused.
+        OutputError: the engines could not be written.
+    """
+    with CudaDevice() as device:
+        library = load_library()
+        cache = EngineCache(bundle, library, architecture=device.architecture, device=device.name)
+        with device.working("building engines"):
+            for name in bundle.manifest.stages:
+                cache.provide(name, limits, progress=progress)
+    return cache
