@@ -6,14 +6,15 @@ from pathlib import Path
 
 import onnx
 
+from res2clip_export.parser_rules import parser_problems
 from res2clip_runtime.errors import ParityError
 
 __all__ = ["MAX_IR_VERSION", "OPSET", "check_rules"]
 
 OPSET = 18
 MAX_IR_VERSION = 10
-FORBIDDEN = frozenset({"TopK", "Sort", "CumSum", "NonZero", "Unique"})
-"""Operators TensorRT refuses, or limits to 3840 elements."""
+FORBIDDEN = frozenset({"TopK", "Sort", "CumSum"})
+"""Operators that TensorRT limits, to 3840 elements or to constant axes; ours need none of them."""
 
 
 def check_rules(path: Path) -> None:
@@ -27,7 +28,8 @@ def check_rules(path: Path) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as err:
         raise ParityError(f"{path.name} is not a valid ONNX model: {err}") from err
     model = onnx.load(str(path), load_external_data=False)
-    problems = _version_problems(model) + _operator_problems(model)
+    problems = _version_problems(model) + _forbidden_operators(model)
+    problems += parser_problems(model, path.parent)
     if problems:
         raise ParityError(
             f"{path.name} breaks the rules for exported graphs: {'; '.join(problems)}"
@@ -48,21 +50,5 @@ def _version_problems(model: onnx.ModelProto) -> list[str]:
     return problems
 
 
-def _operator_problems(model: onnx.ModelProto) -> list[str]:
-    problems = [
-        f"operator {node.op_type}" for node in model.graph.node if node.op_type in FORBIDDEN
-    ]
-    bytes_in = {
-        i.name for i in model.graph.input if i.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    }
-    problems += [
-        f"{node.op_type} is the first operator on a uint8 input, must be Cast"
-        for node in model.graph.node
-        if bytes_in & set(node.input) and node.op_type != "Cast"
-    ]
-    problems += [
-        "Resize with antialias"
-        for node in model.graph.node
-        if node.op_type == "Resize" and any(a.name == "antialias" and a.i for a in node.attribute)
-    ]
-    return problems
+def _forbidden_operators(model: onnx.ModelProto) -> list[str]:
+    return [f"operator {node.op_type}" for node in model.graph.node if node.op_type in FORBIDDEN]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from res2clip.cli.bench import bench
+from res2clip.cli.check_onnx import check_onnx
 from res2clip.cli.datasets import datasets
 from res2clip.cli.demo import demo
 from res2clip.cli.doctor import doctor
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command()(teach)
 app.command()(export)
+app.command()(check_onnx)
 app.command()(score)
 app.add_typer(recipe_app, name="recipe")
 app.command()(train)
