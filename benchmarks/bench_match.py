@@ -161,30 +161,20 @@ def opened(
             [plain_match(query[0, t], own, bank[t], rho, gamma=GAMMA) for t in range(shape.taps)]
         )[None]
     if way == "torch":
-        return eager_torch(shape, arrays, threads)
+        return eager_torch(arrays, threads)
     return onnx_graph(shape, arrays, threads, place)
 
 
-def eager_torch(shape: Shape, arrays: Arrays, threads: int) -> Callable[[], np.ndarray]:
+def eager_torch(arrays: Arrays, threads: int) -> Callable[[], np.ndarray]:
     import torch
+    from plain_torch import plain_match as plain_torch_match
 
     torch.set_num_threads(threads)
     query, bank, rho = map(torch.from_numpy, arrays)
-    own = torch.from_numpy(grid_rho(shape.grid))
-
-    def match_tap(tap: int) -> torch.Tensor:
-        scores = query[0, tap] @ bank[tap].T - GAMMA * (own[:, None] - rho[None]).abs()
-        ordered = scores.sort(dim=-1, descending=True).values
-        excess = ordered.cumsum(dim=-1) - 1
-        rank = torch.arange(1, scores.shape[-1] + 1, dtype=scores.dtype)
-        support = (rank * ordered > excess).sum(dim=-1, keepdim=True)
-        tau = excess.gather(-1, support - 1) / support
-        mixed = (scores - tau).clamp(min=0) @ bank[tap]
-        return query[0, tap] - torch.nn.functional.normalize(mixed, dim=-1)
 
     def call() -> np.ndarray:
         with torch.inference_mode():
-            return torch.stack([match_tap(tap) for tap in range(shape.taps)])[None].numpy()
+            return plain_torch_match(query[0], bank, rho, gamma=GAMMA)[None].numpy()
 
     return call
 

@@ -19,22 +19,18 @@ import tempfile
 from pathlib import Path
 
 from harness import append_rows, print_table
+from random_clip import ClipShape, bundle_of, random_model
 
 from res2clip_runtime import Bundle
 from res2clip_runtime.benchmark import benchmark_bundle
 from res2clip_runtime.benchmark.frames import seeded_frames
 
-PATCH, CONTEXT, VOCABULARY, NARROW = 14, 77, 49408, 64
-
 
 def main() -> None:
     options = parse()
     with tempfile.TemporaryDirectory() as place:
-        folder = options.bundle or options.keep or Path(place) / "bundle"
-        if not (folder / "manifest.json").exists():
-            export(folder, options)
         result = benchmark_bundle(
-            Bundle.load(folder),
+            opened(options, Path(place)),
             frames=seeded_frames(5),
             backend=options.backend,
             threads=options.threads,
@@ -58,6 +54,15 @@ def main() -> None:
     print(f"appended to {append_rows('pipeline', rows)}")
 
 
+def opened(options: argparse.Namespace, place: Path) -> Bundle:
+    if options.bundle:
+        return Bundle.load(options.bundle)
+    shape = ClipShape(
+        width=options.width, blocks=options.blocks, embed=options.embed, size_px=options.size
+    )
+    return bundle_of(random_model(shape), options.keep or place / "bundle")
+
+
 def shares(rows) -> list[dict[str, object]]:
     """Return, for each number of shots, what match, heads and score take of the stages' sum."""
     medians = {(row["stage"], row["shots"]): row["p50_ms"] for row in rows}
@@ -69,71 +74,6 @@ def shares(rows) -> list[dict[str, object]]:
         found.append({"stage": "match+heads+score", "shots": shots, "p50_ms": round(late, 3)})
         found[-1]["percent_of_frame"] = round(100 * late / whole, 1)
     return found
-
-
-def export(folder: Path, options: argparse.Namespace) -> None:
-    """Write a bundle of a random CLIP of the wanted shape."""
-    from safetensors.torch import save_file
-
-    import res2clip
-    from res2clip_export import export_bundle
-
-    print(f"exporting {options.blocks} blocks of width {options.width} for {options.size} px")
-    with tempfile.TemporaryDirectory() as place:
-        weights = Path(place) / "random.safetensors"
-        save_file(random_clip(options.width, options.blocks, options.embed), weights)
-        backbone = res2clip.load_backbone(weights, image_size=options.size)
-    export_bundle(
-        res2clip.Res2CLIP(backbone),
-        folder,
-        pictures=seeded_frames(4, width=640, height=480),
-        progress=lambda what: print(f"  {what}", flush=True),
-    )
-
-
-def random_clip(width: int, blocks: int, embed: int):
-    """Return random weights of a CLIP in OpenAI's layout; its text tower is one narrow block."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-
-    def random(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator) * shape[-1] ** -0.5
-
-    def norm(name: str, size: int) -> dict[str, torch.Tensor]:
-        return {f"{name}.weight": torch.ones(size), f"{name}.bias": torch.zeros(size)}
-
-    def tower(prefix: str, size: int, depth: int) -> dict[str, torch.Tensor]:
-        tensors: dict[str, torch.Tensor] = {}
-        for block in range(depth):
-            name = f"{prefix}resblocks.{block}."
-            tensors[f"{name}attn.in_proj_weight"] = random(3 * size, size)
-            tensors[f"{name}attn.in_proj_bias"] = torch.zeros(3 * size)
-            for part, (out, into) in {
-                "attn.out_proj": (size, size),
-                "mlp.c_fc": (4 * size, size),
-                "mlp.c_proj": (size, 4 * size),
-            }.items():
-                tensors[f"{name}{part}.weight"] = random(out, into)
-                tensors[f"{name}{part}.bias"] = torch.zeros(out)
-            tensors |= {**norm(f"{name}ln_1", size), **norm(f"{name}ln_2", size)}
-        return tensors
-
-    return {
-        "visual.conv1.weight": random(width, 3, PATCH, PATCH),
-        "visual.class_embedding": random(width),
-        "visual.positional_embedding": random(24**2 + 1, width),
-        "visual.proj": random(width, embed),
-        **norm("visual.ln_pre", width),
-        **norm("visual.ln_post", width),
-        **tower("visual.transformer.", width, blocks),
-        "token_embedding.weight": random(VOCABULARY, NARROW),
-        "positional_embedding": random(CONTEXT, NARROW),
-        "text_projection": random(NARROW, embed),
-        "logit_scale": torch.tensor(4.6),
-        **norm("ln_final", NARROW),
-        **tower("transformer.", NARROW, 1),
-    }
 
 
 def parse() -> argparse.Namespace:

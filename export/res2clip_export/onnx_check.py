@@ -14,7 +14,7 @@ from res2clip_export.parser_rules import parser_problems
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, BackendError
 from res2clip_runtime.tensorrt import EngineJob
 from res2clip_runtime.tensorrt.ahead_of_time import build_in_process
-from res2clip_runtime.tensorrt.library import RTX, load_library
+from res2clip_runtime.tensorrt.library import MODULES, RTX, load_library
 
 __all__ = ["OnnxVerdict", "check_onnx"]
 
@@ -82,7 +82,7 @@ def _loaded(path: Path) -> onnx.ModelProto:
 
 
 def _rtx_is_installed() -> bool:
-    return any(importlib.util.find_spec(name) for name in (RTX, f"{RTX}_bindings"))
+    return any(importlib.util.find_spec(name) for name in MODULES[RTX])
 
 
 def _real_problems(path: Path, model: onnx.ModelProto, architecture: str) -> tuple[str, ...]:

@@ -13,18 +13,17 @@ from res2clip_runtime.stages import Stages
 
 __all__ = ["BACKENDS", "BackendStages", "EngineOptions", "open_stages"]
 
-CUDA_KERNELS = "onnxruntime-cuda+kernels"
-
+_KERNELS = "+kernels"
+_WITH_KERNELS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda")
+"""Engines whose preprocessing, match and score may be our CUDA kernels."""
 BACKENDS = (
     "onnxruntime",
     "openvino",
-    "tensorrt",
-    "onnxruntime-cuda",
-    CUDA_KERNELS,
+    *_WITH_KERNELS,
+    *(f"{name}{_KERNELS}" for name in _WITH_KERNELS),
     "onnxruntime-tensorrt",
 )
 """Names accepted by ``--backend``."""
-
 
 _ON_CPU = ("onnxruntime", "openvino")
 """Those that compute on the CPU, where NumPy's match stage is the faster one."""
@@ -77,13 +76,13 @@ def _open_engine(
         from res2clip_runtime.backends.openvino_stages import OpenVinoStages
 
         return OpenVinoStages(bundle, threads=threads)
-    if backend == "tensorrt":
+    if backend.endswith(_KERNELS):
+        engine = backend.removesuffix(_KERNELS)
+        return _with_kernels(_open_engine(bundle, engine, threads=threads, options=options))
+    if backend.startswith("tensorrt"):
         from res2clip_runtime.backends.tensorrt_stages import TensorRtStages
 
-        return TensorRtStages(bundle)
-    if backend == CUDA_KERNELS:
-        engine = _open_engine(bundle, "onnxruntime-cuda", threads=threads, options=options)
-        return _with_kernels(engine)
+        return TensorRtStages(bundle, backend)
     from res2clip_runtime.backends.onnx_stages import OnnxStages
 
     return OnnxStages(bundle, backend, threads=threads, options=options)
@@ -96,6 +95,8 @@ def _with_kernels(stages: BackendStages) -> BackendStages:
 
     with ExitStack() as opened:
         opened.callback(stages.close)
-        whole = KernelStages(stages, opened.enter_context(KernelDevice()))
+        # An engine of ours has a stream that the kernels share.
+        device = opened.enter_context(KernelDevice(getattr(stages, "device", None)))
+        whole = KernelStages(stages, device)
         opened.pop_all()
     return whole

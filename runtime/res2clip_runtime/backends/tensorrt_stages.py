@@ -14,13 +14,18 @@ from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.cuda import CudaDevice
 from res2clip_runtime.errors import BackendError
 from res2clip_runtime.stages import FloatArray
+from res2clip_runtime.tensorrt.ahead_of_time import build_ahead
 from res2clip_runtime.tensorrt.build_progress import Progress
 from res2clip_runtime.tensorrt.engine_cache import EngineCache
 from res2clip_runtime.tensorrt.engine_job import EngineLimits
 from res2clip_runtime.tensorrt.executor import EngineExecutor
-from res2clip_runtime.tensorrt.library import load_library
+from res2clip_runtime.tensorrt.library import RTX, TENSORRT, load_library
 
-__all__ = ["TensorRtStages", "provide_engines"]
+__all__ = ["LIBRARIES", "TensorRtStages", "provide_engines"]
+
+
+LIBRARIES = {"tensorrt": TENSORRT, "tensorrt-rtx": RTX}
+"""By the engine's name: TensorRT, or TensorRT for RTX."""
 
 
 class TensorRtStages(GraphStages):
@@ -29,11 +34,12 @@ class TensorRtStages(GraphStages):
     Engines that are not there yet are built: minutes, once for each device and release.
     """
 
-    def __init__(self, bundle: Bundle, *, graphs: bool = True) -> None:
+    def __init__(self, bundle: Bundle, backend: str = "tensorrt", *, graphs: bool = True) -> None:
         """Open the engines, built first where need be.
 
         Args:
             bundle: the exported model.
+            backend: one of ``LIBRARIES``.
             graphs: whether CUDA graphs may be used.
 
         Raises:
@@ -44,15 +50,14 @@ class TensorRtStages(GraphStages):
         self._lock = threading.Lock()  # an engine's context is for one run at a time
         self._executors: dict[str, EngineExecutor] = {}
         with ExitStack() as stack:
-            device = stack.enter_context(CudaDevice())
-            library = load_library()
-            cache = EngineCache(
-                bundle, library, architecture=device.architecture, device=device.name
-            )
+            self.device = stack.enter_context(CudaDevice())
+            cache = _engine_cache(bundle, backend, self.device)
             for name in bundle.manifest.stages:
-                with device.working("building engines"):
+                with self.device.working("building engines"):
                     plan = cache.provide(name)
-                executor = EngineExecutor(library, device, plan, stage=name, graphs=graphs)
+                executor = EngineExecutor(
+                    cache.library, self.device, plan, stage=name, graphs=graphs
+                )
                 self._executors[name] = stack.enter_context(executor)
             self._outputs = {
                 name: [entry.name for entry in stage.outputs]
@@ -91,6 +96,7 @@ def provide_engines(
     bundle: Bundle,
     limits: EngineLimits | None = None,
     *,
+    backend: str = "tensorrt",
     progress: Progress | None = None,
 ) -> EngineCache:
     """Return the cache with every engine of ``bundle`` for this device, built where need be.
@@ -98,6 +104,7 @@ def provide_engines(
     Args:
         bundle: the exported model.
         limits: what they must be built for; None: engines that are there are taken as they are.
+        backend: one of ``LIBRARIES``.
         progress: told how far each build is.
 
     Raises:
@@ -106,9 +113,21 @@ def provide_engines(
         OutputError: the engines could not be written.
     """
     with CudaDevice() as device:
-        library = load_library()
-        cache = EngineCache(bundle, library, architecture=device.architecture, device=device.name)
+        cache = _engine_cache(bundle, backend, device, limits, progress)
         with device.working("building engines"):
             for name in bundle.manifest.stages:
                 cache.provide(name, limits, progress=progress)
     return cache
+
+
+def _engine_cache(
+    bundle: Bundle,
+    backend: str,
+    device: CudaDevice,
+    limits: EngineLimits | None = None,
+    progress: Progress | None = None,
+) -> EngineCache:
+    """Return the device's cache; TensorRT for RTX has filled it, in processes of its own."""
+    if LIBRARIES[backend] == RTX:
+        return build_ahead(bundle, device.architecture, limits, progress=progress)
+    return EngineCache(bundle, load_library(), architecture=device.architecture, device=device.name)

@@ -21,8 +21,8 @@ BundleOption = Annotated[
 BackendOption = Annotated[
     str,
     typer.Option(
-        help="Engine of the bundle: onnxruntime (CPU), openvino (CPU), tensorrt, onnxruntime-cuda, "
-        "onnxruntime-cuda+kernels or onnxruntime-tensorrt."
+        help="Engine of the bundle: onnxruntime (CPU), openvino (CPU), tensorrt, tensorrt-rtx, "
+        "onnxruntime-cuda (each of these three also with +kernels), onnxruntime-tensorrt."
     ),
 ]
 

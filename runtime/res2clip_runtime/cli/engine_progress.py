@@ -23,11 +23,12 @@ def with_engines(bundle: Bundle, backend: str) -> Bundle:
         BackendError: there is no GPU, or TensorRT refused.
         OutputError: the engines could not be written.
     """
-    if backend == "tensorrt":
+    engine = backend.partition("+")[0]
+    if engine.startswith("tensorrt"):
         from res2clip_runtime.backends.tensorrt_stages import provide_engines
 
         with engine_progress() as progress:
-            provide_engines(bundle, progress=progress)
+            provide_engines(bundle, backend=engine, progress=progress)
     return bundle
 
 

@@ -9,6 +9,7 @@ from res2clip_runtime.doctor.engine import check_engine
 from res2clip_runtime.doctor.nvidia import check_nvidia
 from res2clip_runtime.doctor.packages import check_packages
 from res2clip_runtime.doctor.place import check_data_directory
+from res2clip_runtime.doctor.tensorrt_libraries import check_tensorrt
 
 __all__ = ["Check", "Status", "diagnose"]
 
@@ -19,6 +20,7 @@ def diagnose() -> list[Check]:
         *check_packages(),
         *check_engine(),
         *check_nvidia(),
+        *check_tensorrt(),
         *check_cameras(),
         *check_bundles(),
         check_data_directory(),

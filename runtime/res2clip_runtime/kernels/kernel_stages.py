@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from res2clip_runtime.closable import Closable
-from res2clip_runtime.errors import BackendError
 from res2clip_runtime.kernels.device import KernelDevice
 from res2clip_runtime.kernels.device_match import DeviceMatch
 from res2clip_runtime.kernels.device_resize import DeviceResize
@@ -29,14 +28,8 @@ class KernelStages(Closable):
     def __init__(self, stages: Stages, device: KernelDevice) -> None:
         """Take over both; they are closed together.
 
-        Raises:
-            BackendError: the model's arithmetic or matching is not what the kernels compute.
+        A lower precision is the encoder's alone: match and score are fp32 in every bundle.
         """
-        if stages.spec.precision != "fp32":
-            raise BackendError(
-                f"the CUDA kernels compute in fp32, the bundle in {stages.spec.precision}; "
-                "use backend tensorrt or onnxruntime-cuda for it, or export it in fp32"
-            )
         self._stages = stages
         self._device = device
         self._resize = DeviceResize(device)

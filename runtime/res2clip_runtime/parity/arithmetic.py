@@ -24,4 +24,5 @@ _ARITHMETIC = {
 
 def arithmetic_of(backend: str, precision: str) -> str:
     """Return in words what ``backend`` computes in; where we do not know, that."""
-    return _ARITHMETIC.get((backend, precision), f"{precision} as typed in the graph")
+    engine = backend.partition("+")[0].replace("tensorrt-rtx", "tensorrt")
+    return _ARITHMETIC.get((engine, precision), f"{precision} as typed in the graph")

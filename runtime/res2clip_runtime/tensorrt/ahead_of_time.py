@@ -25,6 +25,9 @@ from res2clip_runtime.tensorrt.library import RTX, load_library
 
 __all__ = ["AheadOfTime", "build_ahead", "build_in_process", "parse_target"]
 
+TURING = "sm75"
+"""TensorRT for RTX multiplies no fp32 matrices there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AheadOfTime:
@@ -55,9 +58,15 @@ def build_ahead(
     architecture: str,
     limits: EngineLimits | None = None,
     *,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress | None = None,
 ) -> EngineCache:
     """Return the cache with every engine of ``bundle`` for an architecture, built where need be.
+
+    Args:
+        bundle: the exported model.
+        architecture: of the card, such as ``sm86``.
+        limits: what they must be built for; None: engines that are there are taken as they are.
+        progress: told how far each build is.
 
     Raises:
         MissingExtraError: TensorRT for RTX is not installed.
@@ -68,15 +77,27 @@ def build_ahead(
     library = load_library(RTX)
     library.check_target(architecture)
     cache = EngineCache(bundle, library, architecture=architecture)
-    limits = limits or EngineLimits()
+    tell = progress or (lambda what, done, total: None)
     for stage in bundle.manifest.stages:
         if cache.find(stage, limits) is not None:
             continue
-        job = EngineJob.of(bundle, stage, limits)
-        made = build_in_process(job, architecture, progress=progress)
+        job = EngineJob.of(bundle, stage, limits or EngineLimits())
+        made = _built(job, architecture, lambda what, *n: tell(f"{what} for {architecture}", *n))
         built = BuiltEngine(plan=made.plan, typing="strong", timing_cache=None)
         cache.store(job, built, made.log, seconds=made.seconds)
     return cache
+
+
+def _built(job: EngineJob, architecture: str, progress: Progress) -> AheadOfTime:
+    try:
+        return build_in_process(job, architecture, progress=progress)
+    except BackendError as err:
+        if architecture != TURING:
+            raise
+        # Seen with release 1.7, of every bundle: match and heads are fp32 in all of them.
+        raise BackendError(
+            f"{err}; on a Turing card use --backend tensorrt or onnxruntime-cuda"
+        ) from err
 
 
 def build_in_process(

@@ -57,7 +57,7 @@ class EngineCache:
             device: its name; empty: they are built ahead of time, for another machine.
         """
         self._bundle = bundle
-        self._library = library
+        self.library = library
         self._architecture = architecture
         self._device = device
         self.folder = _engine_folder(bundle, f"{library.name}-{library.version}-{architecture}")
@@ -99,8 +99,8 @@ class EngineCache:
         files = StoredEngine(self.folder, job.stage)
         record = EngineRecord(
             stage=job.stage,
-            library=self._library.name,
-            version=self._library.version,
+            library=self.library.name,
+            version=self.library.version,
             architecture=self._architecture,
             onnx_sha256=job.onnx_sha256,
             engine_sha256=sha256_hex(built.plan),
@@ -127,10 +127,10 @@ class EngineCache:
             )
         job = EngineJob.of(self._bundle, stage, limits)
         measured = self.folder / "timing.cache"
-        log, start = BuildLog(self._library), time.monotonic()
+        log, start = BuildLog(self.library), time.monotonic()
         try:
             built = build_engine(
-                self._library,
+                self.library,
                 job,
                 log=log,
                 timing_cache=measured.read_bytes() if measured.is_file() else None,
@@ -152,8 +152,8 @@ class EngineCache:
             return None
         reasons = record.stale(
             job,
-            library=self._library.name,
-            version=self._library.version,
+            library=self.library.name,
+            version=self.library.version,
             architecture=self._architecture,
             exactly=exactly,
         )

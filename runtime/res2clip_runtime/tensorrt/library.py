@@ -20,11 +20,12 @@ from res2clip_runtime.errors import BackendError, InputError, MissingExtraError
 if TYPE_CHECKING:
     import tensorrt as trt
 
-__all__ = ["RTX", "TENSORRT", "Library", "load_library"]
+__all__ = ["MODULES", "RTX", "TENSORRT", "Library", "load_library"]
 
 TENSORRT = "tensorrt"
 RTX = "tensorrt_rtx"
-_MODULES = {TENSORRT: ("tensorrt", "tensorrt_bindings"), RTX: ("tensorrt_rtx", f"{RTX}_bindings")}
+MODULES = {TENSORRT: ("tensorrt", "tensorrt_bindings"), RTX: ("tensorrt_rtx", f"{RTX}_bindings")}
+"""What each may be imported as, the usual name first."""
 _WEAK_FLAGS = {"fp32": (), "int8": ("INT8",)}
 """Builder flags that keep a precision's arithmetic in a weakly typed network; fp16 and bf16 have
 none: with the flag, TensorRT would lower whatever it likes."""
@@ -104,7 +105,7 @@ def load_library(name: str = TENSORRT) -> Library:
         MissingExtraError: it is not installed.
         BackendError: it is, but its libraries cannot be loaded.
     """
-    for module in _MODULES[name]:
+    for module in MODULES[name]:
         try:
             return Library(name, importlib.import_module(module))
         except ModuleNotFoundError as err:
@@ -116,4 +117,4 @@ def load_library(name: str = TENSORRT) -> Library:
             ) from err
     purpose = "building TensorRT engines" if name == TENSORRT else "building engines for RTX"
     extra = "trt" if name == TENSORRT else "rtx"
-    raise MissingExtraError(_MODULES[name][0], extra=extra, purpose=purpose)
+    raise MissingExtraError(MODULES[name][0], extra=extra, purpose=purpose)

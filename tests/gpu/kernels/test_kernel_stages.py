@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_parts import draw_part
+from gpu.fake_cuda import FakeDriver
 
+from res2clip_runtime.backends import BACKENDS
 from res2clip_runtime.backends.onnx_stages import OnnxStages
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError, InputError
@@ -226,9 +229,35 @@ def test_without_a_gpu_the_driver_is_named(on_stub_gpu: Any) -> None:
     assert "no usable NVIDIA GPU" in on_stub_gpu(run_without_a_device)
 
 
-def test_other_arithmetic_than_fp32_is_refused() -> None:
-    class HalfStages:
-        spec = dataclasses.replace(Bundle.load(TINY).manifest.method, precision="fp16")
+def run_on_tensorrt(library: str, folder: str) -> dict[str, Any]:
+    from res2clip_runtime.backends.tensorrt_stages import TensorRtStages
 
-    with pytest.raises(BackendError, match="use backend tensorrt"):
-        KernelStages(HalfStages(), device=None)
+    bundle = Bundle.load(folder)
+    plain, engine = OnnxStages(bundle, threads=1), TensorRtStages(bundle)
+    kernels = KernelStages(engine, KernelDevice(engine.device, module=module_of(library)))
+    recipe = recipe_from_file(plain, 2)
+    picture = np.asarray(draw_part(30, scratched=True))
+    scores = [inspect(stages, picture, recipe).score for stages in (kernels, plain)]
+    calls = FakeDriver()
+    streams = calls.calls("cuStreamCreate")
+    kernels.close()
+    gc.collect()
+    return {"scores": scores, "streams": streams, "live": calls.live()}
+
+
+def test_the_kernels_share_the_stream_of_tensorrt(
+    on_fake_gpu: Any, host_library: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(TINY, tmp_path / "bundle")
+    said = on_fake_gpu(run_on_tensorrt, str(host_library), str(folder))
+    assert said["scores"][0] == pytest.approx(said["scores"][1], abs=1e-5)
+    assert said["streams"] == 1
+    assert said["live"] == {"contexts": 1}
+
+
+def test_every_engine_of_a_cuda_device_can_have_them() -> None:
+    assert {name for name in BACKENDS if name.endswith("+kernels")} == {
+        "onnxruntime-cuda+kernels",
+        "tensorrt+kernels",
+        "tensorrt-rtx+kernels",
+    }

@@ -34,6 +34,13 @@ class BuilderFlag(enum.IntEnum):
     TF32 = 7
 
 
+class ComputeCapability(enum.IntEnum):
+    """Of TensorRT for RTX; SM87 is the fake device's and no card's."""
+
+    SM86 = 86
+    SM87 = 87
+
+
 class MemoryPoolType(enum.IntEnum):
     WORKSPACE = 0
 
@@ -123,11 +130,15 @@ class ITimingCache:
 
 class IBuilderConfig:
     progress_monitor = None
+    num_compute_capabilities = 0
 
     def __init__(self):
         self.profiles = []
         self.flags = {BuilderFlag.TF32}
         self.cache = None
+
+    def set_compute_capability(self, compute_capability, index):
+        return self.num_compute_capabilities == 1 and index == 0
 
     def set_memory_pool_limit(self, pool, pool_size):
         pass
