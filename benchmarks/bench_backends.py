@@ -57,7 +57,8 @@ def main() -> None:
     squares = [resize_square(frame, options.size) for frame in seeded_frames(1 + options.shots)]
     eager = functools.partial(plain, model, squares[0])
     encoders = {way: encoding(stages, squares[0]) for way, stages in opened.items()}
-    cosines = {way: encoder_cosine(way, eager(), call()) for way, call in encoders.items()}
+    wanted = eager()
+    cosines = {way: encoder_cosine(way, wanted, call()) for way, call in encoders.items()}
     rows = compare("encoder", {EAGER: eager, **encoders}, cosines, options)
     arrays = match_arrays(next(iter(opened.values())), squares)
     calls = {way: matching(stages, arrays) for way, stages in opened.items()}
@@ -76,7 +77,7 @@ def open_way(way: str, model: res2clip.Res2CLIP, options: argparse.Namespace) ->
 
 def plain(model: res2clip.Res2CLIP, square: np.ndarray) -> Features:
     with torch.inference_mode():
-        patches, image = plain_encode(model.encoder, torch.from_numpy(square[None]))
+        patches, image = plain_encode(model.encoder, torch.tensor(square[None]))
     return Features(patches.numpy(), image.numpy())
 
 
