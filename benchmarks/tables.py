@@ -110,6 +110,24 @@ def pipeline_table(rows: Rows) -> str:
     return f"{table([*head, 'frames/s', 'match + heads + score'], lines)}\n\n{where(rows)}"
 
 
+def backends_table(rows: Rows) -> str:
+    """Return what each engine and precision gains over plain eager PyTorch, by stage."""
+    if not rows:
+        return not_measured("backends")
+    lines = [
+        [
+            *(row[column] for column in ("stage", "shots", "way", "arithmetic")),
+            f"{float(row['p50_ms']):,.0f}",
+            f"**{float(row['faster']):.1f}x**",
+            row["cosine"],
+        ]
+        for row in newest(rows, ("shape", "stage", "shots", "threads", "way"))
+    ]
+    head = ["stage", "shots", "engine and precision", "arithmetic of the encoder", "ms"]
+    shape = f"{rows[-1]['shape']}, {rows[-1]['threads']} threads"
+    return f"{table([*head, 'than eager', 'cosine'], lines)}\n\n{shape}. {where(rows)}"
+
+
 def figure(of: dict[str, dict[str, str]], name: str, column: str) -> str:
     value = of.get(name, {}).get(column, "")
     if value in ("", "nan"):
@@ -144,6 +162,7 @@ def read(name: str) -> Rows:
 TABLES: dict[str, tuple[Callable[[Rows], str], str]] = {
     "match": (match_table, "python benchmarks/bench_match.py"),
     "pipeline": (pipeline_table, "python benchmarks/bench_pipeline.py"),
+    "backends": (backends_table, "python benchmarks/bench_backends.py --keep DIR"),
 }
 """By the name of the results: how the table is made, and the command that measures it."""
 

@@ -92,6 +92,20 @@ def test_stages_timed_once_stand_beside_every_number_of_shots() -> None:
     assert lines[3].split(" | ")[3:] == ["4", "2", "50", "20", "1", "1", "80", "12", "30 % |"]
 
 
+def test_every_engine_stands_beside_eager_pytorch() -> None:
+    same = {"shape": "24 blocks", "stage": "encoder", "shots": "", "threads": 2}
+    rows = [
+        row(**same, way="eager", arithmetic="fp32", p50_ms=9000, faster=1, cosine=""),
+        row(**same, way="openvino/bf16", arithmetic="bf16", p50_ms=3, faster=2, cosine=0.9),
+        row(**same, way="openvino/bf16", arithmetic="bf16", p50_ms=1500, faster=6, cosine=0.99),
+    ]
+    lines = tables.backends_table(rows).splitlines()
+    assert lines[2] == "| encoder |  | eager | fp32 | 9,000 | **1.0x** |  |"
+    assert lines[3] == "| encoder |  | openvino/bf16 | bf16 | 1,500 | **6.0x** | 0.99 |"
+    assert "24 blocks, 2 threads" in lines[-1]
+
+
 def test_a_table_without_results_names_the_command() -> None:
     assert "benchmarks/bench_match.py" in tables.match_table([])
     assert "benchmarks/bench_pipeline.py" in tables.pipeline_table([])
+    assert "benchmarks/bench_backends.py" in tables.backends_table([])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, HashMismatchError
 from res2clip_runtime.manifest import Manifest
+from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.storage import data_directory, file_sha256
 
 __all__ = ["Bundle", "bundle_folders", "bundles_directory", "find_bundle", "installed_bundles"]
@@ -50,6 +51,16 @@ class Bundle:
     def stage_path(self, stage: str) -> Path:
         """Return the ONNX file of a stage."""
         return self.directory / self.manifest.stages[stage].file
+
+    def stage_sha256(self, stage: str) -> str:
+        """Return one hash of a stage's graph and weights; a large graph's lie in files beside it.
+
+        What was compiled from a stage belongs to this hash.
+        """
+        name = self.manifest.stages[stage].file
+        files = self.manifest.files.items()
+        parts = {n: entry.sha256 for n, entry in files if f"{n}.".startswith(f"{name}.")}
+        return sha256_hex(canonical_json(parts).encode())
 
 
 def bundles_directory() -> Path:

@@ -12,8 +12,8 @@ import pytest
 from drawn_parts import draw_part
 
 from res2clip_runtime import Bundle, Decision, Inspector, Recipe
-from res2clip_runtime.backends import BackendStages, open_stages
-from res2clip_runtime.errors import BackendError, MissingExtraError
+from res2clip_runtime.backends import BackendStages, EngineOptions, open_stages
+from res2clip_runtime.errors import BackendError, MissingExtraError, OutputError
 from res2clip_runtime.stages import FloatArray, grid_rho
 
 
@@ -129,3 +129,44 @@ def test_without_openvino_the_pip_command_is_said(
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'res2clip\[openvino\]'"):
         open_stages(bundle, "openvino")
+
+
+def test_compiled_graphs_are_kept_when_asked_and_other_weights_lie_elsewhere(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    wanted = outputs_of(bundle, EngineOptions())
+    assert not list(tmp_path.rglob("*.blob"))
+    for _ in range(2):
+        for expected, actual in zip(wanted, outputs_of(bundle, CACHED), strict=True):
+            np.testing.assert_array_equal(actual, expected)
+    kept = sorted(tmp_path.rglob("*.blob"))
+    assert len(kept) == 3
+    outputs_of(with_other_weights(bundle), CACHED)
+    assert len(set(tmp_path.rglob("*.blob")) - set(kept)) == 1
+
+
+CACHED = EngineOptions(compile_cache=True)
+
+
+def outputs_of(bundle: Bundle, options: EngineOptions) -> list[FloatArray]:
+    opened = open_stages(bundle, "openvino", threads=1, options=options)
+    found = outputs(opened)
+    opened.close()
+    return found
+
+
+def with_other_weights(bundle: Bundle) -> Bundle:
+    """The manifest of a bundle whose encoder was exported again to the same place."""
+    entry = dataclasses.replace(bundle.manifest.files["encoder.onnx"], sha256="0" * 64)
+    files = {**bundle.manifest.files, "encoder.onnx": entry}
+    return Bundle(bundle.directory, dataclasses.replace(bundle.manifest, files=files))
+
+
+def test_a_cache_that_cannot_be_written_is_an_error(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "res2clip").write_text("a file is in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(OutputError, match="openvino"):
+        open_stages(bundle, "openvino", options=CACHED)

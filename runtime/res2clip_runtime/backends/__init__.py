@@ -53,7 +53,7 @@ def open_stages(
         bundle: the exported model.
         backend: one of ``BACKENDS``.
         threads: of the CPU; None: all cores.
-        options: how ONNX Runtime uses the machine; other engines have no use for them.
+        options: how the engine uses the machine.
         graph_match: keep the bundle's match graph on a CPU, to check or to time it.
 
     Raises:
@@ -75,7 +75,7 @@ def _open_engine(
     if backend == "openvino":
         from res2clip_runtime.backends.openvino_stages import OpenVinoStages
 
-        return OpenVinoStages(bundle, threads=threads)
+        return OpenVinoStages(bundle, threads=threads, options=options)
     if backend.endswith(_KERNELS):
         engine = backend.removesuffix(_KERNELS)
         return _with_kernels(_open_engine(bundle, engine, threads=threads, options=options))

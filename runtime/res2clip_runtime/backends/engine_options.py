@@ -11,15 +11,19 @@ __all__ = ["EngineOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """Settings of ONNX Runtime beside the number of threads; other engines have no use for them."""
+    """Settings beside the number of threads; an engine leaves alone what it has no use for."""
 
     spinning: bool = False
-    """Whether idle threads wait busily: a little faster where the engine has its cores to itself,
-    slower where NumPy's score stage or a second process wants them."""
+    """ONNX Runtime: whether idle threads wait busily: a little faster where the engine has its
+    cores to itself, slower where NumPy's score stage or a second process wants them."""
     arena: bool = True
-    """Whether memory is kept between pictures; without, each picture's is given back."""
+    """ONNX Runtime: whether memory is kept between pictures; without, each picture's is given
+    back."""
     gpu_memory_mb: int | None = None
-    """Most memory of a CUDA device that is taken: CUDA's arena, TensorRT's workspace; None: all."""
+    """ONNX Runtime: most memory of a CUDA device that is taken (CUDA's arena, TensorRT's
+    workspace); None: all."""
+    compile_cache: bool = False
+    """OpenVINO: whether compiled graphs are kept on the disk, as large as the bundle's."""
 
     def __post_init__(self) -> None:
         if self.gpu_memory_mb is not None and self.gpu_memory_mb < 1:

@@ -61,10 +61,7 @@ def stage_providers(
     method = bundle.manifest.method
     most = {"B": MAX_BATCH[stage], "N": MAX_SHOTS * method.patches}
     usual = {"B": 1, "N": 4 * method.patches}
-    # The weights of a large graph lie in a file beside it.
-    files = bundle.manifest.files.items()
-    hashes = [f.sha256 for name, f in sorted(files) if f"{name}.".startswith(f"{entry.file}.")]
-    cache = _engine_cache(" ".join([*hashes, onnxruntime_version]))
+    cache = _engine_cache(f"{bundle.stage_sha256(stage)} {onnxruntime_version}")
     tensorrt = {
         **_tensorrt_options(method.precision, cache, options),
         "trt_profile_min_shapes": _shapes(entry.inputs, {"B": 1, "N": 1}),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from res2clip_runtime.backends.engine_options import EngineOptions
 from res2clip_runtime.backends.graph_stages import GraphStages
 from res2clip_runtime.backends.telemetry import forbid_telemetry
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError, MissingExtraError
 from res2clip_runtime.stages import FloatArray
+from res2clip_runtime.storage import cache_directory, output_error
 
 if TYPE_CHECKING:
     import openvino
@@ -33,12 +36,19 @@ as they did when the bundle was proved.
 class OpenVinoStages(GraphStages):
     """Encoder, match and heads as three compiled models."""
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        options: EngineOptions | None = None,
+    ) -> None:
         """Compile the three graphs for this CPU.
 
         Raises:
             MissingExtraError: OpenVINO is not installed.
             BackendError: a graph could not be compiled in the bundle's arithmetic.
+            OutputError: the cache of compiled graphs cannot be written.
         """
         super().__init__(bundle.manifest.method)
         arithmetic = FLOAT_ARITHMETIC.get(self.spec.precision)
@@ -53,6 +63,8 @@ class OpenVinoStages(GraphStages):
         self._requests: dict[str, openvino.InferRequest] = {}
         for name in bundle.manifest.stages:
             settings = _settings(arithmetic if name == "encoder" else "f32", threads)
+            if options is not None and options.compile_cache:
+                settings["CACHE_DIR"] = str(_cache_folder(bundle, name))
             model = _compile(core, name, str(bundle.stage_path(name)), settings)
             self._requests[name] = model.create_infer_request()
 
@@ -100,6 +112,19 @@ def _settings(arithmetic: str, threads: int | None) -> dict[str, Any]:
         # Several processes on one machine would all be pinned to the same first cores.
         "ENABLE_CPU_PINNING": False,
     }
+
+
+def _cache_folder(bundle: Bundle, stage: str) -> Path:
+    """Return the folder for a compiled graph, made; OpenVINO adds its release, CPU and settings.
+
+    It knows a graph by its path, so that other weights at the same place must lie elsewhere.
+    """
+    folder = cache_directory() / "openvino" / bundle.stage_sha256(stage)[:32]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise output_error(folder, err) from err
+    return folder
 
 
 def _compile(

@@ -51,6 +51,12 @@ def inspect(
         int | None,
         typer.Option(metavar="MB", min=1, help="Most memory taken of a GPU by ONNX Runtime."),
     ] = None,
+    compile_cache: Annotated[
+        bool,
+        typer.Option(
+            "--compile-cache", help="OpenVINO: keep compiled graphs on the disk for later starts."
+        ),
+    ] = False,
     threshold: Annotated[
         float | None, typer.Option(help="Highest score that is OK, instead of the recipe's.")
     ] = None,
@@ -105,7 +111,9 @@ def inspect(
         bundle=bundle,
         backend=backend,
         threads=threads,
-        options=EngineOptions(spinning=spin, arena=arena, gpu_memory_mb=gpu_memory),
+        options=EngineOptions(
+            spinning=spin, arena=arena, gpu_memory_mb=gpu_memory, compile_cache=compile_cache
+        ),
         threshold=threshold,
         pixel_threshold=pixel_threshold,
         out=out,

@@ -63,7 +63,7 @@ class RunRequest:
     threads: int | None
     """``--threads``."""
     options: EngineOptions
-    """``--spin``, ``--arena``, ``--gpu-memory``."""
+    """``--spin``, ``--arena``, ``--gpu-memory``, ``--compile-cache``."""
     threshold: float | None
     """``--threshold``."""
     pixel_threshold: float | None

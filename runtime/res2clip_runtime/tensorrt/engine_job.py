@@ -10,7 +10,6 @@ from typing import Any
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.manifest import TensorEntry
-from res2clip_runtime.spec import canonical_json, sha256_hex
 
 __all__ = ["EngineJob", "EngineLimits"]
 
@@ -63,12 +62,10 @@ class EngineJob:
     def of(cls, bundle: Bundle, stage: str, limits: EngineLimits) -> EngineJob:
         """Return the job for a stage of ``bundle``."""
         spec, entry = bundle.manifest.method, bundle.manifest.stages[stage]
-        files = bundle.manifest.files
-        parts = {name: files[name].sha256 for name in sorted(files) if name.startswith(entry.file)}
         return cls(
             stage=stage,
             onnx=str(bundle.stage_path(stage)),
-            onnx_sha256=sha256_hex(canonical_json(parts).encode()),
+            onnx_sha256=bundle.stage_sha256(stage),
             inputs=_shapes(entry.inputs),
             precision=spec.precision,
             max_batch=limits.max_batch,
