@@ -42,6 +42,7 @@ WAYS = (
     "openvino/bf16",
     "onnxruntime/int8",
     "openvino/int8",
+    "openvino/int8-bf16",
 )
 MATCH_LIMIT = 1e-4
 

@@ -61,11 +61,11 @@ def export_bundle(
     Args:
         model: what to export.
         directory: the bundle's folder.
-        precision: arithmetic of the encoder: fp32, fp16, bf16 or int8.
+        precision: arithmetic of the encoder: fp32, fp16, bf16, int8 or int8-bf16.
         pictures: what to compare on: a category with labels and masks; or four or more pictures,
             of which the first two are good and teach; none given: drawn ones.
         calibration: good pictures to calibrate int8 on; none given: see ``calibration_pictures``.
-        backend: engine that must pass; None: onnxruntime, for bf16 openvino.
+        backend: engine that must pass; None: see ``default_backend``.
         progress: told what is being done.
 
     Raises:
@@ -119,7 +119,7 @@ def export_bundle(
 
 def default_backend(precision: str) -> str:
     """Return the CPU engine that a precision is proved on: ONNX Runtime's CPU has no bf16."""
-    return "openvino" if precision == "bf16" else "onnxruntime"
+    return "openvino" if "bf16" in precision else "onnxruntime"
 
 
 def bundle_name(model: Res2CLIP, precision: str = "fp32") -> str:

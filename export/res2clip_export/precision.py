@@ -59,7 +59,7 @@ def lower_encoder(
 
     Args:
         model: the encoder in fp32.
-        precision: fp16, bf16 or int8.
+        precision: fp16, bf16, int8 or int8-bf16, whose graph is that of int8.
         calibration: good pictures whose ranges become the scales of int8.
         others: further pictures; fp16 must hold their activations, too.
         progress: told what is being done.
@@ -70,14 +70,15 @@ def lower_encoder(
     layers = find_layers(model.graph)
     nodes = half_nodes(model.graph)
     tensors = {name for layer in layers for name in (layer.input, layer.output)}
-    pictures = calibration if precision == "int8" else (*calibration, *others)
+    to_int8 = precision.startswith("int8")
+    pictures = calibration if to_int8 else (*calibration, *others)
     if precision == "fp16":
         inside = (half_tensors(node) for node in model.graph.node if node.name in nodes)
         tensors = tensors.union(*inside)
     progress(f"measuring activations on {len(pictures)} pictures")
     ranges = activation_ranges(model, tensors, pictures)
     _require_finite(layers, ranges)
-    if precision == "int8":
+    if to_int8:
         lowered, errors = choose_int8_layers(model, layers, ranges, calibration, progress=progress)
         kept = {name: f"sensitive: own int8 error {error:.1%}" for name, error in errors.items()}
     else:

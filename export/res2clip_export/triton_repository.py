@@ -26,6 +26,7 @@ from res2clip_export.folder_swap import swap_folder
 from res2clip_export.onnx_file import save_onnx
 from res2clip_export.onnx_rules import check_rules
 from res2clip_export.triton_config import Step, ensemble_config, model_config
+from res2clip_runtime.backends import OPENVINO_ONLY
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.recipe import Recipe
@@ -63,10 +64,16 @@ def write_triton_repository(
 
     Raises:
         EncoderMismatchError: a recipe was taught with another encoder.
-        InputError: two products share a model's name, or the folder holds something else.
+        InputError: two products share a model's name, the folder holds something else, or the
+            bundle's precision is OpenVINO's alone.
         OutputError: the place cannot be written.
     """
     say = progress or (lambda _: None)
+    if bundle.manifest.method.precision == OPENVINO_ONLY:
+        raise InputError(
+            f"Triton runs ONNX Runtime, the bundle was proved in {OPENVINO_ONLY}, which OpenVINO "
+            "alone computes; export it with --precision int8"
+        )
     for recipe in recipes:
         check_recipe(bundle.manifest.method, recipe)
     names = _model_names(recipes)

@@ -29,7 +29,7 @@ def export(
         typer.Option(metavar="DIR", help="The bundle's folder; by default it is installed."),
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="Arithmetic of the encoder: fp32, fp16, bf16 or int8.")
+        str, typer.Option(help="Arithmetic of the encoder: fp32, fp16, bf16, int8 or int8-bf16.")
     ] = "fp32",
     pictures: Annotated[
         str | None,
@@ -48,7 +48,7 @@ def export(
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help="Engine that must pass; default: onnxruntime, openvino for bf16."),
+        typer.Option(help="Engine that must pass; default: onnxruntime, with bf16 openvino."),
     ] = None,
     triton: Annotated[
         Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -22,16 +23,20 @@ from res2clip_export.onnx_file import save_onnx
 from res2clip_export.onnx_rules import check_rules
 from res2clip_export.parity_pictures import calibration_pictures, judged_pictures, pictures_at
 from res2clip_export.precision import lower_encoder
+from res2clip_runtime.backends import BACKENDS, open_stages
+from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError, InputError, ParityError
 from res2clip_runtime.parity.verification import verify_bundle
 
 PRECISIONS = ("fp16", "bf16", "int8")
+ALL_PRECISIONS = (*PRECISIONS, "int8-bf16")
 ENGINES = [
     ("fp16", "onnxruntime"),
     ("int8", "onnxruntime"),
     ("fp16", "openvino"),
     ("bf16", "openvino"),
     ("int8", "openvino"),
+    ("int8-bf16", "openvino"),
 ]
 
 
@@ -254,6 +259,14 @@ def test_an_overflow_that_a_cpu_engine_hides_is_found_by_true_half_arithmetic(
         export_bundle(overflowing_model, tmp_path / "bundle", "fp16")
 
 
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "openvino"])
+def test_int8_with_bf16_is_openvinos_alone(tiny_bundle, backend) -> None:
+    method = dataclasses.replace(tiny_bundle.manifest.method, precision="int8-bf16")
+    manifest = dataclasses.replace(tiny_bundle.manifest, method=method)
+    with pytest.raises(BackendError, match=r"proved on OpenVINO.*use --backend openvino"):
+        open_stages(Bundle(tiny_bundle.directory, manifest), backend)
+
+
 def test_bf16_is_refused_by_onnx_runtimes_cpu_which_cannot_do_it(
     tiny_model, traced_once, tmp_path
 ) -> None:
@@ -324,7 +337,7 @@ def test_sensitive_layers_stay_float_until_the_features_are_near(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", PRECISIONS)
+@pytest.mark.parametrize("to", ALL_PRECISIONS)
 def test_the_mini_passes_in_every_precision_on_every_cpu_engine(mini_stages, tmp_path, to) -> None:
     bundle = export_bundle(mini_stages, tmp_path / "bundle", to)
     size = sum(entry.bytes for entry in bundle.manifest.files.values())
@@ -333,7 +346,7 @@ def test_the_mini_passes_in_every_precision_on_every_cpu_engine(mini_stages, tmp
         report = verify_bundle(bundle, backend=backend)
         felt = report.felt
         assert report.failures == () and felt.judged and felt.verdicts_changed == 0
-        assert abs(felt.p_ap_points) < {"fp16": 0.1, "bf16": 0.5, "int8": 1.5}[to]
+        assert abs(felt.p_ap_points) < {"fp16": 0.1, "bf16": 0.5}.get(to, 1.5)
         assert felt.score_change < 0.05 and felt.rank_correlation > 0.9
 
 

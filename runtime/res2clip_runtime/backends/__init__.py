@@ -8,10 +8,10 @@ from typing import Protocol
 from res2clip_runtime.backends.engine_options import EngineOptions
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.cpu import MatchedOnCpu
-from res2clip_runtime.errors import InputError
+from res2clip_runtime.errors import BackendError, InputError
 from res2clip_runtime.stages import Stages
 
-__all__ = ["BACKENDS", "BackendStages", "EngineOptions", "open_stages"]
+__all__ = ["BACKENDS", "OPENVINO_ONLY", "BackendStages", "EngineOptions", "open_stages"]
 
 _KERNELS = "+kernels"
 _WITH_KERNELS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda")
@@ -25,6 +25,8 @@ BACKENDS = (
 )
 """Names accepted by ``--backend``."""
 
+OPENVINO_ONLY = "int8-bf16"
+"""A precision whose graph is that of int8: only OpenVINO computes the rest in bf16 when told."""
 _ON_CPU = ("onnxruntime", "openvino")
 """Those that compute on the CPU, where NumPy's match stage is the faster one."""
 
@@ -72,6 +74,11 @@ def _open_engine(
 ) -> BackendStages:
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}' (--backend); known: {', '.join(BACKENDS)}")
+    if bundle.manifest.method.precision == OPENVINO_ONLY and backend != "openvino":
+        raise BackendError(
+            f"a bundle in {OPENVINO_ONLY} was proved on OpenVINO, '{backend}' would compute in "
+            "another arithmetic; use --backend openvino, or export it with --precision int8"
+        )
     if backend == "openvino":
         from res2clip_runtime.backends.openvino_stages import OpenVinoStages
 

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOAT_ARITHMETIC", "OpenVinoStages"]
 
-FLOAT_ARITHMETIC = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
+FLOAT_ARITHMETIC = {
+    "fp32": "f32",
+    "fp16": "f32",
+    "bf16": "bf16",
+    "int8": "f32",
+    "int8-bf16": "bf16",
+}
 """What OpenVINO computes the encoder's floating-point operators in, by the bundle's precision.
 
 Match and heads see small residuals and stay in f32.  Always said: left alone, OpenVINO takes bf16

@@ -18,6 +18,7 @@ _ARITHMETIC = {
     ("openvino", "fp32"): "fp32",
     ("openvino", "fp16"): "fp16 weights; fp32 arithmetic (precision hint f32)",
     ("openvino", "bf16"): "bf16 (precision hint bf16)",
+    ("openvino", "int8-bf16"): "int8 products where quantised, bf16 elsewhere (hint bf16)",
     ("openvino", "int8"): "int8 products where quantised, fp32 elsewhere (precision hint f32)",
 }
 

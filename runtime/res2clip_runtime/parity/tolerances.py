@@ -33,6 +33,14 @@ class Tolerance:
 # All outputs are of order one: unit features, residuals of norm at most 2, maps and scores.
 # Cosines of residuals and maps are the looser ones: a residual of norm 0.2 is a small difference of
 # two unit features, so it carries five times their relative error.
+_INT8 = Tolerance(
+    max_abs=None,
+    encoder_cosine=0.998,
+    output_cosine=0.97,
+    margin=0.1,
+    p_ap_points=1.5,
+    noise=False,
+)
 TOLERANCES = {
     "fp32": Tolerance(
         max_abs=1e-4, encoder_cosine=0.99999, output_cosine=0.9999, margin=0.0, p_ap_points=0.5
@@ -43,14 +51,8 @@ TOLERANCES = {
     "bf16": Tolerance(
         max_abs=None, encoder_cosine=0.999, output_cosine=0.99, margin=0.05, p_ap_points=0.5
     ),
-    "int8": Tolerance(
-        max_abs=None,
-        encoder_cosine=0.998,
-        output_cosine=0.97,
-        margin=0.1,
-        p_ap_points=1.5,
-        noise=False,
-    ),
+    "int8": _INT8,
+    "int8-bf16": _INT8,
 }
 
 
