@@ -33,6 +33,9 @@ def bench(
         ),
     ] = None,
     shots: Annotated[str, typer.Option("--shots", "-k", help="Numbers of references.")] = "1,4,16",
+    batch: Annotated[
+        str, typer.Option(help="Pictures at once, for encoder, match and heads.")
+    ] = "1",
     source: Annotated[
         str | None,
         typer.Option(
@@ -46,7 +49,10 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0, help="About how long each may take.")] = 10.0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write bench.json, bench.csv, scaling.svg.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write bench.json, bench.csv, scaling_shots.svg and _batch.svg."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -75,7 +81,8 @@ def bench(
             backend=backend,
             threads=threads,
             stages=tuple(stage or STAGES),
-            shots=_whole_numbers(shots),
+            shots=_whole_numbers(shots, "--shots"),
+            batches=_whole_numbers(batch, "--batch"),
             runs=runs,
             seconds=seconds,
             progress=status.update,
@@ -99,10 +106,10 @@ def _frames(source: str | None, size: str) -> list[PictureU8]:
     return seeded_frames(MOST_FRAMES, width=int(width), height=int(height))
 
 
-def _whole_numbers(text: str) -> tuple[int, ...]:
+def _whole_numbers(text: str, option: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(f"'{text}' (--shots) are no whole numbers from 1; write 1,4,16")
+        raise InputError(f"'{text}' ({option}) are no whole numbers from 1; write 1,4,16")
     return tuple(sorted({int(part) for part in parts}))
 
 
@@ -132,6 +139,9 @@ def _write(result: BundleBenchmark, out: Path) -> None:
     ]
     write_atomically(out / "bench.json", f"{json.dumps(result.to_json(), indent=1)}\n".encode())
     write_atomically(out / "bench.csv", as_csv(full).encode())
-    if lines := result.scaling():
-        title = f"{result.bundle} on {result.backend}, {result.surroundings['device']}"
-        write_atomically(out / "scaling.svg", draw_scaling(lines, title=title).encode())
+    title = f"{result.bundle} on {result.backend}, {result.surroundings['device']}"
+    axes = {"shots": "references (shots)", "batch": "pictures at once"}
+    for axis, what in axes.items():
+        if lines := result.scaling(axis):
+            drawn = draw_scaling(lines, title=title, axis=what)
+            write_atomically(out / f"scaling_{axis}.svg", drawn.encode())

@@ -117,7 +117,26 @@ def test_every_stage_of_a_bundle_is_timed(bundle_path: Path) -> None:
     assert all(row["p50_ms"] > 0 and row["runs"] == 3 for row in result.rows)
     assert result.match_max_abs < 1e-6
     assert set(result.scaling()) == {"match", "frame"}
+    assert result.scaling("batch") == {}
     json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_batches_are_timed_where_a_stage_takes_more_than_one_picture(bundle_path: Path) -> None:
+    result = benchmark_bundle(
+        Bundle.load(bundle_path),
+        frames=seeded_frames(2, width=80, height=60),
+        shots=(1, 2),
+        batches=(1, 3),
+        runs=3,
+    )
+    batched = [(row["stage"], row["shots"]) for row in result.rows if row["batch"] == 3]
+    assert batched == [("encoder", 1), ("match", 1), ("heads", 1)]
+    assert set(result.scaling()) == {"match", "frame"}
+    assert {name: len(line) for name, line in result.scaling("batch").items()} == {
+        "encoder": 2,
+        "match": 2,
+        "heads": 2,
+    }
 
 
 def test_a_match_stage_that_is_wrong_is_not_timed(
@@ -131,9 +150,11 @@ def test_a_match_stage_that_is_wrong_is_not_timed(
         )
 
 
-@pytest.mark.parametrize("options", [{"stages": ["sort"]}, {"shots": []}, {"shots": [0]}])
+@pytest.mark.parametrize(
+    "options", [{"stages": ["sort"]}, {"shots": []}, {"shots": [0]}, {"batches": [0]}]
+)
 def test_what_cannot_be_timed_is_refused_before_anything_runs(bundle_path, options) -> None:
-    with pytest.raises(InputError, match=r"--stage|--shots"):
+    with pytest.raises(InputError, match=r"--stage|--shots|--batch"):
         benchmark_bundle(
             Bundle.load(bundle_path), frames=seeded_frames(2, width=64, height=64), **options
         )
@@ -184,14 +205,15 @@ def bench(bundle_path: Path):
 
 
 def test_bench_prints_a_table_and_writes_its_files(bench, tmp_path: Path) -> None:
-    done = bench("--shots", "1,2", "--out", tmp_path / "figures")
+    done = bench("--shots", "1,2", "--batch", "1,2", "--out", tmp_path / "figures")
     assert done.exit_code == 0, done.output
     assert "p99_ms" in done.stdout
     written = json.loads((tmp_path / "figures" / "bench.json").read_text())
     assert written["surroundings"]["device"]
     with (tmp_path / "figures" / "bench.csv").open(newline="") as file:
         assert {row["stage"] for row in csv.DictReader(file)} >= {"encoder", "match", "frame"}
-    ET.fromstring((tmp_path / "figures" / "scaling.svg").read_text())
+    for axis in ("shots", "batch"):
+        ET.fromstring((tmp_path / "figures" / f"scaling_{axis}.svg").read_text())
 
 
 def test_bench_of_one_stage_as_json(bench) -> None:
@@ -203,6 +225,7 @@ def test_bench_of_one_stage_as_json(bench) -> None:
     ("options", "named"),
     [
         (("--shots", "one"), "--shots"),
+        (("--batch", "0"), "--batch"),
         (("--stage", "sort"), "--stage"),
         (("--frame", "big"), "--frame"),
         (("--backend", "abacus"), "--backend"),

@@ -55,16 +55,23 @@ class BundleBenchmark:
     match_max_abs: float
     """Largest difference of a residual to plain NumPy in float64."""
     rows: tuple[Mapping[str, object], ...]
-    """One for each stage and number of shots: Timing's fields, and the process's ``peak_mb``."""
+    """One for each stage and number of shots or batch: Timing's fields, and the process's
+    ``peak_mb``."""
     surroundings: Mapping[str, str]
     """Machine, versions, commit."""
 
-    def scaling(self) -> dict[str, list[tuple[float, float]]]:
-        """Return (shots, median ms) of the stages that were timed at several numbers of shots."""
+    def scaling(self, axis: str = "shots") -> dict[str, list[tuple[float, float]]]:
+        """Return (``shots`` or ``batch``, median ms) of the stages timed at several of them.
+
+        The other one is the smallest that was timed.
+        """
+        other = "batch" if axis == "shots" else "shots"
+        least = min((float(str(row[other])) for row in self.rows), default=1)
         lines: dict[str, list[tuple[float, float]]] = {}
         for row in self.rows:
-            point = (float(str(row["shots"])), float(str(row["p50_ms"])))
-            lines.setdefault(str(row["stage"]), []).append(point)
+            if float(str(row[other])) == least:
+                point = (float(str(row[axis])), float(str(row["p50_ms"])))
+                lines.setdefault(str(row["stage"]), []).append(point)
         return {stage: points for stage, points in lines.items() if len(points) > 1}
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +91,7 @@ def benchmark_bundle(
     threads: int | None = None,
     stages: Sequence[str] = STAGES,
     shots: Sequence[int] = (1, 4, 16),
+    batches: Sequence[int] = (1,),
     runs: int = 20,
     seconds: float = 10.0,
     progress: Progress | None = None,
@@ -97,16 +105,18 @@ def benchmark_bundle(
         threads: of the engine; None: its own choice.
         stages: which of ``STAGES`` to time.
         shots: numbers of references; only match and frame depend on it.
+        batches: pictures at once, at the first number of shots; only encoder, match and heads
+            take more than one.  Milliseconds are of the whole batch.
         runs: timed runs of each.
         seconds: roughly how long one line of the result may take.
         progress: told what is being done.
 
     Raises:
-        InputError: an unknown stage, no shots, or too few frames.
+        InputError: an unknown stage, no shots, no batch, or too few frames.
         BackendError: the engine refused, or gave something that is not finite.
         ParityError: match differs from plain NumPy.
     """
-    _check_options(stages, shots, frames)
+    _check_options(stages, shots, batches, frames)
     say = progress or (lambda _: None)
     begun = time.perf_counter()
     opened = open_stages(bundle, backend, threads=threads)
@@ -117,13 +127,16 @@ def benchmark_bundle(
         inputs = _Inputs.of(opened, frames, max(shots))
         difference = _check_match(opened, inputs)
         rows = []
-        for number in shots:
-            calls = _calls(opened, inputs, number)
+        for number, batch in [*((n, 1) for n in shots), *((shots[0], b) for b in batches if b > 1)]:
+            calls = _calls(opened, inputs, number, batch)
             for stage in stages:
                 if number != shots[0] and stage not in ("match", "frame"):
                     continue
-                say(f"{stage}, {number} shots")
-                rows.append(_row(stage, number, calls[stage], runs=runs, seconds=seconds))
+                if batch > 1 and stage not in ("encoder", "match", "heads"):
+                    continue
+                say(f"{stage}, {number} shots, batch {batch}")
+                figures = _figures(stage, calls[stage], runs=runs, seconds=seconds)
+                rows.append({"stage": stage, "shots": number, "batch": batch, **figures})
     finally:
         opened.close()
     return BundleBenchmark(
@@ -169,13 +182,16 @@ class _Inputs:
         )
 
 
-def _calls(opened: BackendStages, inputs: _Inputs, shots: int) -> dict[str, Callable[[], object]]:
+def _calls(
+    opened: BackendStages, inputs: _Inputs, shots: int, batch: int
+) -> dict[str, Callable[[], object]]:
     """Return each stage as a call, on inputs prepared beforehand."""
-    spec, query = opened.spec, inputs.query
+    spec = opened.spec
+    query = Features(*(np.repeat(a, batch, 0) for a in (inputs.query.patches, inputs.query.image)))
     count = shots * spec.patches
     bank = np.ascontiguousarray(inputs.bank[:, :count])
     rho = inputs.rho[:count]
-    square = resize_square(inputs.frame, spec.image_size_px)
+    squares = np.repeat(resize_square(inputs.frame, spec.image_size_px)[None], batch, axis=0)
     residual = opened.match(query.patches, bank, rho)
     heads_inputs = (query.patches[:, -1], residual, query.image, inputs.reference)
     branches = opened.heads(*heads_inputs)
@@ -189,7 +205,7 @@ def _calls(opened: BackendStages, inputs: _Inputs, shots: int) -> dict[str, Call
 
     return {
         "preprocess": lambda: resize_square(inputs.frame, spec.image_size_px),
-        "encoder": lambda: opened.encode(square[None]),
+        "encoder": lambda: opened.encode(squares),
         "match": lambda: opened.match(query.patches, bank, rho),
         "heads": lambda: opened.heads(*heads_inputs),
         "score": lambda: score(branches.maps[0], branches.scores[0], spec),
@@ -197,13 +213,13 @@ def _calls(opened: BackendStages, inputs: _Inputs, shots: int) -> dict[str, Call
     }
 
 
-def _row(
-    stage: str, shots: int, call: Callable[[], object], *, runs: int, seconds: float
+def _figures(
+    stage: str, call: Callable[[], object], *, runs: int, seconds: float
 ) -> dict[str, object]:
     forget_peak()
     timing = time_in_turn({stage: call}, runs=runs, warm_up=3, seconds=seconds)[stage]
     figures = {name: round(value, 3) for name, value in dataclasses.asdict(timing).items()}
-    return {"stage": stage, "shots": shots, **figures, "peak_mb": round(peak_mb(), 1)}
+    return {**figures, "peak_mb": round(peak_mb(), 1)}
 
 
 def _check_match(opened: BackendStages, inputs: _Inputs) -> float:
@@ -241,11 +257,16 @@ def _require_finite(values: FloatArray, stage: str) -> None:
 
 
 def _check_options(
-    stages: Sequence[str], shots: Sequence[int], frames: Sequence[PictureU8]
+    stages: Sequence[str],
+    shots: Sequence[int],
+    batches: Sequence[int],
+    frames: Sequence[PictureU8],
 ) -> None:
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise InputError(f"unknown stage '{unknown[0]}' (--stage); known: {', '.join(STAGES)}")
     if not shots or min(shots) < 1 or not stages:
         raise InputError(f"nothing to time: stages {list(stages)}, shots {list(shots)} (--shots)")
+    if not batches or min(batches) < 1:
+        raise InputError(f"nothing to time: batches {list(batches)} (--batch)")
     if len(frames) < 2:
         raise InputError("a benchmark needs two or more frames: one to inspect, one good one")

@@ -1,4 +1,4 @@
-"""How times grow with the number of references, as a picture (SVG)."""
+"""How times grow with the number of references or pictures, as a picture (SVG)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ _COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee")
 Points = Sequence[tuple[float, float]]
 
 
-def draw_scaling(lines: Mapping[str, Points], *, title: str, unit: str = "ms") -> str:
+def draw_scaling(
+    lines: Mapping[str, Points],
+    *,
+    title: str,
+    unit: str = "ms",
+    axis: str = "references (shots)",
+) -> str:
     """Return an SVG with a line for each name, both axes logarithmic.
 
     Args:
-        lines: by name, (shots, value) points, both above zero, shots rising.
+        lines: by name, (number, value) points, both above zero, numbers rising.
         title: what is shown, and where it was measured.
         unit: of the values.
+        axis: what the numbers are.
     """
     across = sorted({x for points in lines.values() for x, _ in points})
     values = [y for points in lines.values() for _, y in points]
@@ -35,7 +42,7 @@ def draw_scaling(lines: Mapping[str, Points], *, title: str, unit: str = "ms") -
         'font-family="sans-serif" font-size="12">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
         f'<text x="{_LEFT}" y="18">{escape(title)}</text>',
-        *_axes(across, low, high, unit),
+        *_axes(across, low, high, unit, axis),
     ]
     for index, (name, points) in enumerate(lines.items()):
         colour = _COLOURS[index % len(_COLOURS)]
@@ -52,16 +59,17 @@ def _line(points: Points, colour: str) -> str:
     return f'{line}<g fill="{colour}">{dots}</g>'
 
 
-def _axes(across: Sequence[float], low: int, high: int, unit: str) -> list[str]:
+def _axes(across: Sequence[float], low: int, high: int, unit: str, axis: str) -> list[str]:
     right, foot = _WIDTH - _RIGHT, _HEIGHT - _FOOT
     parts = [f'<path d="M{_LEFT},{_TOP} V{foot} H{right}" fill="none" stroke="#888"/>']
-    for shots in across:
-        parts.append(_text(f"{shots:g}", _along(shots, across[0], across[-1]), foot + 18, "middle"))
+    for number in across:
+        place = _along(number, across[0], across[-1])
+        parts.append(_text(f"{number:g}", place, foot + 18, "middle"))
     for decade in range(low, high + 1):
         y = _up(10.0**decade, low, high)
         parts.append(f'<path d="M{_LEFT},{y:.1f} H{right}" stroke="#ddd"/>')
         parts.append(_text(f"{10.0**decade:g}", _LEFT - 6, y + 4, "end"))
-    parts.append(_text("references (shots)", (_LEFT + right) / 2, foot + 38, "middle"))
+    parts.append(_text(axis, (_LEFT + right) / 2, foot + 38, "middle"))
     parts.append(_text(unit, _LEFT - 50, _TOP - 8, "start"))
     return parts
 
