@@ -68,7 +68,7 @@ def test_closed_inspector_says_so(bundle_path: Path) -> None:
 
 
 def test_unknown_engine_lists_the_known_ones(bundle_path: Path) -> None:
-    with pytest.raises(InputError, match="onnxruntime, openvino, onnxruntime-cuda"):
+    with pytest.raises(InputError, match="onnxruntime, openvino, tensorrt"):
         Inspector(Bundle.load(bundle_path), backend="magic")
 
 
