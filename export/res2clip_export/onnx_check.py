@@ -13,7 +13,7 @@ import onnx
 from res2clip_export.parser_rules import parser_problems
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, BackendError
 from res2clip_runtime.tensorrt import EngineJob
-from res2clip_runtime.tensorrt.ahead_of_time import build_in_process
+from res2clip_runtime.tensorrt.isolated_build import build_in_process
 from res2clip_runtime.tensorrt.library import MODULES, RTX, load_library
 
 __all__ = ["OnnxVerdict", "check_onnx"]

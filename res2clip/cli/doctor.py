@@ -19,7 +19,8 @@ def doctor(
 ) -> None:
     """Say what works on this machine, what is missing, and the command that installs it.
 
-    **Exit code** 1 if something that inspecting needs is missing, else 0.
+    **Exit code** 1 if something that inspecting needs is missing, or a kernel answers wrongly,
+    else 0.
     """
     raise typer.Exit(run_doctor(extra_checks=_further_checks(), kernels=kernels, as_json=as_json))
 

@@ -56,30 +56,28 @@ def build_engines(request: EngineRequest, *, as_json: bool) -> str:
             caches = [build_ahead(bundle, a, limits, progress=progress) for a in architectures]
         else:
             caches = [provide_engines(bundle, limits, progress=progress)]
-    records = {cache.folder: cache.records() for cache in caches}
-    return _json_text(records) if as_json else _text(records)
+    engines = [engine for cache in caches for engine in cache.records()]
+    return _json_text(engines) if as_json else _text(engines)
 
 
-def _json_text(records: dict[Path, list[EngineRecord]]) -> str:
+def _json_text(engines: list[tuple[Path, EngineRecord]]) -> str:
     return json.dumps(
-        {
-            "engines": [
-                {"folder": str(folder), "stages": [json.loads(r.to_json()) for r in found]}
-                for folder, found in records.items()
-            ]
-        }
+        {"engines": [{"file": str(plan), **json.loads(r.to_json())} for plan, r in engines]}
     )
 
 
-def _text(records: dict[Path, list[EngineRecord]]) -> str:
-    lines = []
-    for folder, found in records.items():
-        lines.append(f"engines  {folder}")
-        for record in found:
-            size_mb = (folder / f"{record.stage}.engine").stat().st_size / 1e6
-            lines.append(
-                f"  {record.stage:8} {size_mb:7.1f} MB  {record.precision}, up to "
-                f"{record.max_batch} pictures and {record.max_references} reference patches, "
-                f"built in {record.build_seconds:.1f} s"
-            )
-    return "\n".join([*lines, "next     res2clip verify BUNDLE --backend tensorrt, on the device"])
+def _text(engines: list[tuple[Path, EngineRecord]]) -> str:
+    lines, folder = [], None
+    for plan, record in engines:
+        if plan.parent != folder:
+            folder = plan.parent
+            lines.append(f"engines  {folder}")
+        lines.append(
+            f"  {record.stage:8} {plan.stat().st_size / 1e6:7.1f} MB  {record.precision}, up to "
+            f"{record.max_batch} pictures and {record.max_references} reference patches, "
+            f"built in {record.build_seconds:.1f} s"
+        )
+    backend = "tensorrt-rtx" if engines[0][1].library == "tensorrt_rtx" else "tensorrt"
+    return "\n".join(
+        [*lines, f"next     res2clip verify BUNDLE --backend {backend}, on the device"]
+    )

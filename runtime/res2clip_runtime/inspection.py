@@ -18,7 +18,14 @@ from res2clip_runtime.stages import FloatArray, Stages
 from res2clip_runtime.teaching import check_encoder
 from res2clip_runtime.verdict import Decision, Verdict, decide
 
-__all__ = ["WholePipeline", "error_verdict", "inspect", "utc_now"]
+__all__ = [
+    "WholePipeline",
+    "error_verdict",
+    "inspect",
+    "resize_picture",
+    "score_maps",
+    "utc_now",
+]
 
 
 @runtime_checkable
@@ -51,7 +58,7 @@ def inspect(
     spec, clock = stages.spec, _StageClock()
     with clock.measure("preprocess"):
         picture = load_rgb(image)
-        square = _resized(stages, picture)
+        square = resize_picture(stages, picture)
     with clock.measure("encoder"):
         features = stages.encode(square[None])
     with clock.measure("match"):
@@ -61,7 +68,7 @@ def inspect(
             features.patches[:, -1], residual, features.image, recipe.bank_global_mean
         )
     with clock.measure("score"):
-        scored = _scored(stages, branches.maps[0], branches.scores[0])
+        scored = score_maps(stages, branches.maps[0], branches.scores[0])
     threshold = recipe.thresholds.get(spec.score_id)
     decision, reason = decide(scored.image_score, threshold.score if threshold else None)
     if threshold is None and recipe.thresholds:
@@ -111,13 +118,15 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def _resized(stages: Stages, picture: PictureU8) -> PictureU8:
+def resize_picture(stages: Stages, picture: PictureU8) -> PictureU8:
+    """Return the (S, S, 3) square of an (H, W, 3) picture, resized as ``stages`` do it."""
     if isinstance(stages, WholePipeline):
         return stages.resize(picture)
     return resize_square(picture, stages.spec.image_size_px)
 
 
-def _scored(stages: Stages, maps: FloatArray, scores: FloatArray) -> Scored:
+def score_maps(stages: Stages, maps: FloatArray, scores: FloatArray) -> Scored:
+    """Return map and score of (3, G, G) maps and (2,) scores, scored as ``stages`` do it."""
     if isinstance(stages, WholePipeline):
         return stages.score(maps, scores)
     return score(maps, scores, stages.spec)

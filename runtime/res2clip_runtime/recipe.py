@@ -114,6 +114,10 @@ class Recipe:
         for name in ("bank", "bank_rho", "bank_global"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ArtefactError(f"the recipe's {name} holds NaN or infinity; teach it again")
+            # Engines keep on the device what cannot change.
+            frozen = getattr(self, name).view()
+            frozen.setflags(write=False)
+            object.__setattr__(self, name, frozen)
 
     @property
     def bank_global_mean(self) -> FloatArray:
@@ -273,9 +277,7 @@ def _tensor(
     value = tensors[name]
     if value.dtype != dtype:
         raise ArtefactError(f"tensor '{name}' is {value.dtype}, expected {np.dtype(dtype)}")
-    result = value.astype(np.float32)
-    result.setflags(write=False)  # engines may keep on the device what cannot change
-    return result
+    return value.astype(np.float32)
 
 
 def _threshold_json(threshold: Threshold) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,7 @@ def test_an_engine_with_a_damaged_sidecar_is_built_again(on_fake_gpu, built, tex
         ("tf32", True),
         ("precision", "fp16"),
         ("format_version", 0),
+        ("device", "another board of this architecture"),
     ],
 )
 def test_an_engine_of_anything_else_is_built_again(on_fake_gpu, built, field, value):
@@ -115,6 +119,32 @@ def test_a_bundle_that_cannot_be_written_keeps_its_engines_in_the_users_cache(
     assert on_fake_gpu(provide, str(bundle)) == 3
     assert on_fake_gpu(provide, str(bundle)) == 0
     assert len(list((tmp_path / "cache" / "res2clip" / "engines").glob("*/*/*.engine"))) == 3
+
+
+def test_a_bundle_on_a_read_only_file_system_is_read_and_what_it_lacks_is_kept_elsewhere(
+    on_fake_gpu, built, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (built / "engines" / FOLDER / "match.engine").unlink()
+    with read_only(built):
+        assert on_fake_gpu(provide, str(built)) == 1
+        assert on_fake_gpu(provide, str(built)) == 0
+        assert on_fake_gpu(provide, str(built), None, {"shots": 16}) == 3
+        assert on_fake_gpu(provide, str(built), None, {"shots": 16}) == 0
+    assert len(list((tmp_path / "cache").rglob("*.engine"))) == 3
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    mounted = [["mount", "--bind", folder, folder], ["mount", "-o", "remount,ro,bind", folder]]
+    for command in mounted:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"this machine lets nobody mount: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def test_a_refused_build_leaves_its_log_and_no_engine(on_fake_gpu, bundle):

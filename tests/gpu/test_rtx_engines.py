@@ -37,13 +37,15 @@ def test_the_command_builds_every_stage_for_each_card_and_once(bundle) -> None:
     options = ("--trt-target", "rtx:sm86", "--trt-target", "rtx:sm120", "--trt-shots", "2")
     first, second = (json.loads(export(bundle, *options, "--json").stdout) for _ in range(2))
     assert first == second
-    folders = [Path(one["folder"]).name for one in first["engines"]]
-    assert [name.rsplit("-", 1)[1] for name in folders] == ["sm86", "sm120"]
+    made = [(one["architecture"], one["stage"]) for one in first["engines"]]
+    assert sorted(made) == [
+        (card, stage) for card in ("sm120", "sm86") for stage in ("encoder", "heads", "match")
+    ]
     for one in first["engines"]:
-        assert {record["stage"] for record in one["stages"]} == {"encoder", "match", "heads"}
-        assert all(record["max_references"] == 2 * 36 for record in one["stages"])
-        for record in one["stages"]:
-            assert (Path(one["folder"]) / f"{record['stage']}.engine").stat().st_size > 1e5
+        assert one["max_references"] == 2 * 36
+        assert Path(one["file"]).parent.name.endswith(one["architecture"])
+        assert Path(one["file"]).stat().st_size > 1e5
+        assert Path(one["file"]).with_suffix(".build.log").is_file()
 
 
 @needs_rtx
@@ -62,6 +64,14 @@ def test_a_card_that_cannot_be_built_for_is_refused_with_the_remedy(
     assert done.exit_code == 1
     assert expected in done.stderr
     assert not list(bundle.glob("engines/*/*.engine"))
+
+
+@needs_rtx
+def test_a_refused_build_leaves_its_log(bundle) -> None:
+    done = export(bundle, "--trt-target", "rtx:sm75")
+    (log,) = bundle.glob("engines/*/encoder.build.log")
+    assert f"(whole log: {log})" in done.stderr
+    assert "FP32 GEMM is not supported" in log.read_text()
 
 
 def test_a_builder_that_crashes_is_one_error_of_ours(tmp_path) -> None:

@@ -121,3 +121,10 @@ def test_gpu_is_described_by_its_driver(
     subprocess.run(command, check=True)
     (check,) = check_nvidia(str(library))
     assert (check.status, check.detail) == (status, detail)
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warn", 0), ("missing", 1), ("wrong", 1)])
+def test_the_exit_code_tells_what_must_not_be_used(status: str, code: int) -> None:
+    checks = [Check(name="kernels", status=Status(status), detail="tried")]
+    found = run_doctor(extra_checks=checks, as_json=True)
+    assert found == max(code, run_doctor(as_json=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -30,6 +31,7 @@ from res2clip_runtime.parity.pictures import JudgedPictures
 from res2clip_runtime.parity.samples import SAMPLES_FILE, load_samples, save_samples
 from res2clip_runtime.parity.tolerances import TOLERANCES, tolerance_of
 from res2clip_runtime.parity.verification import verify_bundle, verify_stages
+from res2clip_runtime.score import score
 from res2clip_runtime.stages import BranchMaps
 from res2clip_runtime.storage import file_sha256
 
@@ -185,7 +187,8 @@ def answers(scores: list[float], samples, *, threshold: float = 0.5):
         scores=np.zeros((count, 2), dtype=np.float32),
     )
     return dataclasses.replace(
-        answers_of(branches, threshold, spec), scores=np.array(scores, dtype=np.float64)
+        answers_of(branches, threshold, functools.partial(score, spec=spec)),
+        scores=np.array(scores, dtype=np.float64),
     )
 
 

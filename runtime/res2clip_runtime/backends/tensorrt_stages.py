@@ -14,7 +14,6 @@ from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.cuda import CudaDevice
 from res2clip_runtime.errors import BackendError
 from res2clip_runtime.stages import FloatArray
-from res2clip_runtime.tensorrt.ahead_of_time import build_ahead
 from res2clip_runtime.tensorrt.build_progress import Progress
 from res2clip_runtime.tensorrt.engine_cache import EngineCache
 from res2clip_runtime.tensorrt.engine_job import EngineLimits
@@ -113,21 +112,15 @@ def provide_engines(
         OutputError: the engines could not be written.
     """
     with CudaDevice() as device:
-        cache = _engine_cache(bundle, backend, device, limits, progress)
+        cache = _engine_cache(bundle, backend, device)
         with device.working("building engines"):
             for name in bundle.manifest.stages:
                 cache.provide(name, limits, progress=progress)
     return cache
 
 
-def _engine_cache(
-    bundle: Bundle,
-    backend: str,
-    device: CudaDevice,
-    limits: EngineLimits | None = None,
-    progress: Progress | None = None,
-) -> EngineCache:
-    """Return the device's cache; TensorRT for RTX has filled it, in processes of its own."""
-    if LIBRARIES[backend] == RTX:
-        return build_ahead(bundle, device.architecture, limits, progress=progress)
-    return EngineCache(bundle, load_library(), architecture=device.architecture, device=device.name)
+def _engine_cache(bundle: Bundle, backend: str, device: CudaDevice) -> EngineCache:
+    library = load_library(LIBRARIES[backend])
+    # Engines for RTX are of no one card: they may have been built ahead of time.
+    name = "" if library.name == RTX else device.name
+    return EngineCache(bundle, library, architecture=device.architecture, device=name)

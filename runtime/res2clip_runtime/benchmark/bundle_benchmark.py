@@ -17,8 +17,8 @@ from res2clip_runtime.benchmark.surroundings import surroundings
 from res2clip_runtime.benchmark.timing import time_in_turn
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError, InputError, ParityError
+from res2clip_runtime.inspection import resize_picture, score_maps
 from res2clip_runtime.preprocess import PictureU8, resize_square
-from res2clip_runtime.score import score
 from res2clip_runtime.stages import (
     Features,
     FloatArray,
@@ -198,17 +198,17 @@ def _calls(
     _require_finite(branches.maps, "heads")
 
     def frame() -> object:
-        features = opened.encode(resize_square(inputs.frame, spec.image_size_px)[None])
+        features = opened.encode(resize_picture(opened, inputs.frame)[None])
         found = opened.match(features.patches, bank, rho)
         maps = opened.heads(features.patches[:, -1], found, features.image, inputs.reference)
-        return score(maps.maps[0], maps.scores[0], spec)
+        return score_maps(opened, maps.maps[0], maps.scores[0])
 
     return {
-        "preprocess": lambda: resize_square(inputs.frame, spec.image_size_px),
+        "preprocess": lambda: resize_picture(opened, inputs.frame),
         "encoder": lambda: opened.encode(squares),
         "match": lambda: opened.match(query.patches, bank, rho),
         "heads": lambda: opened.heads(*heads_inputs),
-        "score": lambda: score(branches.maps[0], branches.scores[0], spec),
+        "score": lambda: score_maps(opened, branches.maps[0], branches.scores[0]),
         "frame": frame,
     }
 

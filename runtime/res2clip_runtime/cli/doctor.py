@@ -21,7 +21,7 @@ def doctor(
 ) -> None:
     """Say what works on this machine, what is missing, and the command that installs it.
 
-    **Exit code** 1 if something required is missing, else 0.
+    **Exit code** 1 if something required is missing, or a kernel answers wrongly, else 0.
     """
     raise typer.Exit(run_doctor(kernels=kernels, as_json=as_json))
 
@@ -37,7 +37,7 @@ def run_doctor(*, extra_checks: Sequence[Check] = (), kernels: bool = False, as_
         typer.echo(json.dumps([check.to_json() for check in checks], ensure_ascii=False))
     else:
         typer.echo(checks_text(checks))
-    return 1 if any(check.status is Status.MISSING for check in checks) else 0
+    return 1 if any(check.status in (Status.MISSING, Status.WRONG) for check in checks) else 0
 
 
 def checks_text(checks: Sequence[Check]) -> str:

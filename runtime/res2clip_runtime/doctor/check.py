@@ -17,6 +17,8 @@ class Status(str, Enum):
     """Something optional is absent, or something is odd."""
     MISSING = "missing"
     """Nothing can be inspected before this is mended."""
+    WRONG = "wrong"
+    """It computes something else than it should: it must not be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,7 +141,7 @@ def _median_ms(device: KernelDevice, launches: Sequence[Launch], runs: int) -> f
 def _tried(name: str, right: bool, parity: str, what: str, median_ms: float) -> Check:
     return Check(
         name=f"  kernels: {name}",
-        status=Status.OK if right else Status.WARN,
+        status=Status.OK if right else Status.WRONG,
         detail=f"{parity}; {median_ms:.3f} ms (median, {what}, without copies)",
         remedy="" if right else "do not use a '+kernels' backend; please report this device",
     )

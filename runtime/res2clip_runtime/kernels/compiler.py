@@ -19,6 +19,7 @@ __all__ = ["compile_kernels", "cubin_path", "cuda_release", "find_nvcc", "source
 _log = logging.getLogger(__name__)
 
 OPTIONS = ("-O3", "-std=c++17", "-cubin")
+_DIGEST_BYTES = 32
 _USUAL_PLACE = Path("/usr/local/cuda")
 
 
@@ -39,16 +40,25 @@ def compile_kernels(architecture: str) -> bytes:
     """
     nvcc = find_nvcc()
     kept = cubin_path(architecture, cuda_release(nvcc))
-    try:
-        return kept.read_bytes()
-    except OSError:
-        _log.info("compiling the CUDA kernels for %s", architecture)
+    if (found := _kept_module(kept)) is not None:
+        return found
+    _log.info("compiling the CUDA kernels for %s", architecture)
     module = _run_nvcc(nvcc, architecture)
     try:
-        write_atomically(kept, module)
+        write_atomically(kept, hashlib.sha256(module).digest() + module)
     except OutputError as err:
         _log.warning("the CUDA kernels will be compiled again next time: %s", err)
     return module
+
+
+def _kept_module(path: Path) -> bytes | None:
+    """Return the module behind its own hash; None if there is none, or a damaged one."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, module = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    return module if hashlib.sha256(module).digest() == digest else None
 
 
 def find_nvcc() -> Path:

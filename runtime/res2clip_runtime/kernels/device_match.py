@@ -30,6 +30,7 @@ class DeviceMatch:
 
         Raises:
             BackendError: the kernels do not match in this way.
+            InputError: they cannot take features of this size.
         """
         if spec.match not in _PENALTY_OF:
             raise BackendError(
@@ -38,6 +39,9 @@ class DeviceMatch:
         self._device = device
         self._spec = spec
         self._bank: FloatArray | None = None
+        # What does not fit is refused before a picture comes.
+        bank = np.broadcast_to(np.float32(0), (len(spec.taps), spec.patches, spec.embed_dim))
+        self._size(bank[None], bank)
 
     def __call__(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
         """Return (B, T, P, D) residuals of (B, T, P, D) patches against a (T, N, D) bank."""
@@ -49,14 +53,15 @@ class DeviceMatch:
     ) -> tuple[Launch, ...]:
         """Copy what is new to the device; return the launches that match it.
 
-        The bank is rounded to fp16, as it is in a recipe's file.  It is copied when it is another
-        array than the last time, so do not change one in place.
+        The bank is rounded to fp16, as it is in a recipe's file.  One that cannot be written to,
+        as a recipe's, and that is the very one of the last time is there already.
         """
         size = self._size(patches, bank)
         self._device.upload("queries", patches.astype(np.float32, copy=False))
         if bank is not self._bank:
+            self._bank = None  # a copy that fails leaves neither the old bank nor the new one
             self._device.upload("bank", bank.astype(np.float16))
-            self._bank = bank
+            self._bank = None if bank.flags.writeable else bank
         self._device.upload("bank_rho", bank_rho.astype(np.float32, copy=False))
         buffers = {name: self._device.buffer(name, n) for name, n in size.buffer_bytes.items()}
         return match_launches(size, MatchBuffers(**{**buffers, "direction": None}))

@@ -46,6 +46,7 @@ class DeviceResize:
                 f"{size.width} x {size.height} {size.pixel_format}"
             )
         if size != self._size:
+            self._size = None  # a copy that fails leaves tables of two sizes
             self._tables = dict(size.tables())
             for name, table in self._tables.items():
                 self._device.upload(name, table)

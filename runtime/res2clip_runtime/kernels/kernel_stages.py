@@ -5,6 +5,9 @@ Encoder and heads stay with the engine that is given; its arrays pass through ho
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,6 +34,7 @@ class KernelStages(Closable):
         A lower precision is the encoder's alone: match and score are fp32 in every bundle.
         """
         self._stages = stages
+        self._lock = threading.Lock()  # every stage has one set of buffers on the device
         self._device = device
         self._resize = DeviceResize(device)
         self._match = DeviceMatch(device, stages.spec)
@@ -46,11 +50,12 @@ class KernelStages(Closable):
         height, width = picture.shape[:2]
         side = self.spec.image_size_px
         size = FrameSize(height=height, width=width, pixel_format="rgb", size_px=side)
-        return self._resize(picture, size)
+        return self.resize_frame(picture, size)
 
     def resize_frame(self, frame: npt.NDArray[np.uint8], size: FrameSize) -> PictureU8:
         """Return the (S, S, 3) RGB square of a camera's frame, in any format and crop."""
-        return self._resize(frame, size)
+        with self._lock:
+            return self._resize(frame, size)
 
     def encode(self, images: PictureU8) -> Features:
         """Return the features of (B, S, S, 3) uint8 RGB pictures."""
@@ -58,7 +63,8 @@ class KernelStages(Closable):
 
     def match(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
         """Return (B, T, P, D) residuals of (B, T, P, D) patches against a (T, N, D) bank."""
-        return self._match(patches, bank, bank_rho)
+        with self._lock:
+            return self._match(patches, bank, bank_rho)
 
     def heads(
         self,
@@ -72,11 +78,11 @@ class KernelStages(Closable):
 
     def score(self, maps: FloatArray, scores: FloatArray) -> Scored:
         """Return anomaly map and image score of (3, G, G) maps and (2,) scores."""
-        return self._score(maps, scores)
+        with self._lock:
+            return self._score(maps, scores)
 
     def close(self) -> None:
         """Free the device's memory and the engine."""
-        self._device.close()
-        close = getattr(self._stages, "close", None)
-        if close is not None:
-            close()
+        with self._lock, ExitStack() as stack:
+            stack.callback(getattr(self._stages, "close", lambda: None))
+            stack.callback(self._device.close)

@@ -21,7 +21,7 @@ class Comparison:
     """One output of one stage, on one set of pictures."""
 
     stage: str
-    """encoder, match, heads or verdict."""
+    """preprocess, encoder, match, heads or verdict."""
     output: str
     """Name of the output."""
     pictures: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,15 +10,18 @@ import numpy as np
 from res2clip_runtime.backends import open_stages
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import ParityError
+from res2clip_runtime.inspection import WholePipeline
 from res2clip_runtime.parity.answers import Answers, answer, answers_of
 from res2clip_runtime.parity.arithmetic import arithmetic_of
-from res2clip_runtime.parity.comparison import Comparison, compare
+from res2clip_runtime.parity.comparison import SEEDED, Comparison, compare
 from res2clip_runtime.parity.felt_change import felt_change
 from res2clip_runtime.parity.pictures import TEACHING
 from res2clip_runtime.parity.recording import heads_kept, match_kept
 from res2clip_runtime.parity.report import ParityReport
 from res2clip_runtime.parity.samples import SAMPLES_FILE, ParitySamples, load_samples
 from res2clip_runtime.parity.tolerances import tolerance_of
+from res2clip_runtime.preprocess import resize_square
+from res2clip_runtime.score import score
 from res2clip_runtime.stages import Features, Stages
 
 __all__ = ["verify_bundle", "verify_stages"]
@@ -59,7 +63,8 @@ def verify_stages(
     """
     spec = stages.spec
     limits = tolerance_of(spec.precision)
-    reference = answers_of(samples.branches, samples.threshold, spec)
+    plain = functools.partial(score, spec=spec)
+    reference = answers_of(samples.branches, samples.threshold, plain)
     found = answer(stages, samples.pictures)
     return ParityReport(
         precision=spec.precision,
@@ -67,11 +72,24 @@ def verify_stages(
         arithmetic=arithmetic_of(backend, spec.precision),
         comparisons=(
             *others,
+            *_compare_resize(stages),
             *_compare_stages(stages, samples),
             *_compare_answers(reference, found, samples.pictures.kind),
         ),
         felt=felt_change(reference, found, samples.pictures, limits),
     )
+
+
+def _compare_resize(stages: Stages) -> list[Comparison]:
+    """Return the difference from Pillow, in shares of 255, where the stages resize themselves."""
+    if not isinstance(stages, WholePipeline):
+        return []
+    side = stages.spec.image_size_px
+    frames = np.random.default_rng(0).integers(0, 256, (2, 301, 397, 3), dtype=np.uint8)
+    want = np.stack([resize_square(frame, side) for frame in frames])
+    got = np.stack([stages.resize(frame) for frame in frames])
+    shares = [(squares / np.float32(255)).astype(np.float32) for squares in (want, got)]
+    return [compare("preprocess", "square", SEEDED, *shares)]
 
 
 def _compare_stages(stages: Stages, samples: ParitySamples) -> list[Comparison]:

@@ -1,4 +1,4 @@
-"""The other side of ``ahead_of_time``: reads a job from stdin, writes JSON lines to stdout."""
+"""The other side of ``isolated_build``: reads a job from stdin, writes JSON lines to stdout."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.tensorrt.build_log import BuildLog
 from res2clip_runtime.tensorrt.builder import build_engine
-from res2clip_runtime.tensorrt.engine_cache import StoredEngine
 from res2clip_runtime.tensorrt.engine_job import EngineJob
 from res2clip_runtime.tensorrt.library import RTX, load_library
+from res2clip_runtime.tensorrt.stored_engine import StoredEngine
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """A bundle's engines on this machine: found, or built once and kept.
 
-They lie in the bundle's ``engines/``, a folder for each library, release and architecture; where
-the bundle cannot be written, in the user's cache.  An engine is used only if its sidecar and its
-own bytes are as they should be.
+They lie in the bundle's ``engines/``, a folder for each library, release and architecture, or in
+the user's cache: both are read, and what is built goes to the first that can be written.  An engine
+is used only if its sidecar and its own bytes are as they should be.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 
 from res2clip_runtime.bundle import Bundle
@@ -25,21 +26,13 @@ from res2clip_runtime.tensorrt.build_progress import Progress
 from res2clip_runtime.tensorrt.builder import BuiltEngine, build_engine
 from res2clip_runtime.tensorrt.engine_job import EngineJob, EngineLimits
 from res2clip_runtime.tensorrt.engine_record import EngineRecord, read_record
-from res2clip_runtime.tensorrt.library import Library
+from res2clip_runtime.tensorrt.isolated_build import build_in_process
+from res2clip_runtime.tensorrt.library import RTX, Library
+from res2clip_runtime.tensorrt.stored_engine import StoredEngine
 
-__all__ = ["EngineCache", "StoredEngine"]
+__all__ = ["EngineCache"]
 
 logger = logging.getLogger(__name__)
-
-
-class StoredEngine:
-    """Where an engine, its sidecar and the log of its build are."""
-
-    def __init__(self, folder: Path, stage: str) -> None:
-        """Name the three files of a stage in ``folder``."""
-        self.plan = folder / f"{stage}.engine"
-        self.record = folder / f"{stage}.engine.json"
-        self.log = folder / f"{stage}.build.log"
 
 
 class EngineCache:
@@ -54,23 +47,64 @@ class EngineCache:
             bundle: the exported model.
             library: TensorRT at hand.
             architecture: of the device the engines run on, such as ``sm87``.
-            device: its name; empty: they are built ahead of time, for another machine.
+            device: its name; empty: any card of the architecture, as TensorRT for RTX builds them.
+
+        Raises:
+            InputError: TensorRT for RTX does not know the architecture.
         """
-        self._bundle = bundle
+        if library.name == RTX:
+            library.check_target(architecture)
         self.library = library
+        self._bundle = bundle
         self._architecture = architecture
         self._device = device
-        self.folder = _engine_folder(bundle, f"{library.name}-{library.version}-{architecture}")
+        identity = sha256_hex(bundle.manifest.to_json().encode())[:16]
+        name = f"{library.name}-{library.version}-{architecture}"
+        self._places = (
+            bundle.directory / "engines" / name,
+            cache_directory() / "engines" / identity / name,
+        )
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where engines are built, made.
+
+        Raises:
+            OutputError: neither place can be written.
+        """
+        refused: OSError | None = None
+        for place in self._places:
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+            except OSError as err:
+                refused = err
+                continue
+            if os.access(place, os.W_OK):
+                return place
+        raise (
+            output_error(self._places[-1], refused)
+            if refused
+            else OutputError(None, "neither {} nor {} can be written".format(*self._places))
+        )
 
     def find(self, stage: str, limits: EngineLimits | None = None) -> bytes | None:
         """Return the engine of a stage if it can be used; ``limits`` None: whatever they are."""
         job = EngineJob.of(self._bundle, stage, limits or EngineLimits())
-        return self._usable(job, exactly=limits is not None)
+        for place in self._places:
+            if (plan := self._usable(place, job, exactly=limits is not None)) is not None:
+                return plan
+        return None
 
-    def records(self) -> list[EngineRecord]:
-        """Return the sidecars of the engines that are there, in the order of the stages."""
-        paths = [StoredEngine(self.folder, stage).record for stage in self._bundle.manifest.stages]
-        return [record for path in paths if (record := read_record(path)) is not None]
+    def records(self) -> list[tuple[Path, EngineRecord]]:
+        """Return the engines that are there with their sidecars, in the order of the stages."""
+        found = []
+        for stage in self._bundle.manifest.stages:
+            for files in (StoredEngine(place, stage) for place in self._places):
+                record = read_record(files.record)
+                if record is not None and files.plan.is_file():
+                    found.append((files.plan, record))
+                    break
+        return found
 
     def provide(
         self,
@@ -92,12 +126,61 @@ class EngineCache:
             plan = self.find(stage, limits)  # another process may have built it meanwhile
             return plan or self._build(stage, limits or EngineLimits(), progress)
 
-    def store(
-        self, job: EngineJob, built: BuiltEngine, log_text: str, *, seconds: float
-    ) -> StoredEngine:
-        """Keep an engine: first itself, then the sidecar that makes it count."""
-        files = StoredEngine(self.folder, job.stage)
-        record = EngineRecord(
+    def _build(self, stage: str, limits: EngineLimits, progress: Progress | None) -> bytes:
+        if progress is None:
+            logger.warning(
+                "building the %s engine of '%s' for %s, once; it takes minutes",
+                self.library.name,
+                stage,
+                self._device or self._architecture,
+            )
+        job = EngineJob.of(self._bundle, stage, limits)
+        files, start = StoredEngine(self.folder, stage), time.monotonic()
+        try:
+            built = self._built(job, files, progress or (lambda what, done, total: None))
+        except BackendError as err:
+            raise BackendError(f"{err} (whole log: {files.log})") from err
+        record = self._record(job, built, seconds=time.monotonic() - start)
+        # First the engine, then the sidecar that makes it count.
+        write_atomically(files.plan, built.plan)
+        write_atomically(files.record, record.to_json().encode())
+        if built.timing_cache is not None:
+            write_atomically(self._measured, built.timing_cache)
+        return built.plan
+
+    def _built(self, job: EngineJob, files: StoredEngine, progress: Progress) -> BuiltEngine:
+        """Return the engine of a job; the log is kept, whatever comes of it."""
+
+        def keep(text: str) -> None:
+            write_atomically(files.log, text.encode())
+
+        if self.library.name == RTX:
+            return build_in_process(
+                job,
+                self._architecture,
+                keep_log=keep,
+                progress=lambda what, *how_far: progress(
+                    f"{what} for {self._architecture}", *how_far
+                ),
+            )
+        log = BuildLog(self.library)
+        try:
+            return build_engine(
+                self.library,
+                job,
+                log=log,
+                timing_cache=self._measured.read_bytes() if self._measured.is_file() else None,
+                progress=progress,
+            )
+        finally:
+            keep(log.text)
+
+    @property
+    def _measured(self) -> Path:
+        return self.folder / "timing.cache"
+
+    def _record(self, job: EngineJob, built: BuiltEngine, *, seconds: float) -> EngineRecord:
+        return EngineRecord(
             stage=job.stage,
             library=self.library.name,
             version=self.library.version,
@@ -114,39 +197,9 @@ class EngineCache:
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             build_seconds=round(seconds, 1),
         )
-        write_atomically(files.log, log_text.encode())
-        write_atomically(files.plan, built.plan)
-        write_atomically(files.record, record.to_json().encode())
-        return files
 
-    def _build(self, stage: str, limits: EngineLimits, progress: Progress | None) -> bytes:
-        if progress is None:
-            logger.warning(
-                "building the TensorRT engine of '%s' for this device, once; it takes minutes",
-                stage,
-            )
-        job = EngineJob.of(self._bundle, stage, limits)
-        measured = self.folder / "timing.cache"
-        log, start = BuildLog(self.library), time.monotonic()
-        try:
-            built = build_engine(
-                self.library,
-                job,
-                log=log,
-                timing_cache=measured.read_bytes() if measured.is_file() else None,
-                progress=progress or (lambda what, done, total: None),
-            )
-        except BackendError as err:
-            path = StoredEngine(self.folder, stage).log
-            write_atomically(path, log.text.encode())
-            raise BackendError(f"{err} (whole log: {path})") from err
-        self.store(job, built, log.text, seconds=time.monotonic() - start)
-        if built.timing_cache is not None:
-            write_atomically(measured, built.timing_cache)
-        return built.plan
-
-    def _usable(self, job: EngineJob, *, exactly: bool) -> bytes | None:
-        files = StoredEngine(self.folder, job.stage)
+    def _usable(self, place: Path, job: EngineJob, *, exactly: bool) -> bytes | None:
+        files = StoredEngine(place, job.stage)
         record = read_record(files.record)
         if record is None or not files.plan.is_file():
             return None
@@ -155,6 +208,7 @@ class EngineCache:
             library=self.library.name,
             version=self.library.version,
             architecture=self._architecture,
+            device=self._device,
             exactly=exactly,
         )
         plan = files.plan.read_bytes() if not reasons else b""
@@ -181,26 +235,3 @@ class EngineCache:
             yield
         finally:
             os.close(handle)  # lets the lock go, too
-
-
-def _engine_folder(bundle: Bundle, name: str) -> Path:
-    """Return the writable folder for engines, made: in the bundle, else in the user's cache."""
-    identity = sha256_hex(bundle.manifest.to_json().encode())[:16]
-    places = [bundle.directory / "engines", cache_directory() / "engines" / identity]
-    refused: OSError | None = None
-    for place in places:
-        folder = place / name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as err:
-            refused = err
-            continue
-        # A folder that is there already may lie on a file system mounted read-only, with what is
-        # wanted in it: engines built ahead of time.
-        if os.access(folder, os.W_OK) or any(folder.glob("*.engine.json")):
-            return folder
-    raise (
-        output_error(places[-1], refused)
-        if refused
-        else OutputError(None, f"neither {places[0]} nor {places[1]} can be written")
-    )

@@ -56,7 +56,14 @@ class EngineRecord:
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
 
     def stale(
-        self, job: EngineJob, *, library: str, version: str, architecture: str, exactly: bool
+        self,
+        job: EngineJob,
+        *,
+        library: str,
+        version: str,
+        architecture: str,
+        device: str,
+        exactly: bool,
     ) -> list[str]:
         """Return why the engine must be built again; empty: it need not.
 
@@ -65,13 +72,15 @@ class EngineRecord:
             library: the library at hand.
             version: its release.
             architecture: of the device at hand.
+            device: its name; what was built ahead of time fits each of the architecture.
             exactly: whether the limits must be those of ``job``; otherwise any will do.
         """
         pairs = {
             "format": (self.format_version, FORMAT_VERSION),
             "library": (self.library, library),
             "version": (self.version, version),
-            "device": (self.architecture, architecture),
+            "architecture": (self.architecture, architecture),
+            "device": (self.device, device if self.device else ""),
             "graph": (self.onnx_sha256, job.onnx_sha256),
             "precision": (self.precision, job.precision),
             "TF32": (self.tf32, False),

@@ -27,8 +27,12 @@ def test_module_is_compiled_once_and_then_read(
 ) -> None:
     module = compiler.compile_kernels("sm_87")
     (kept,) = own_cache.iterdir()
-    assert kept.read_bytes() == module
+    whole = kept.read_bytes()
+    assert whole.endswith(module)
     assert module[:4] == b"\x7fELF"
+    kept.write_bytes(whole[:-1])
+    assert compiler.compile_kernels("sm_87") == module  # a damaged one is compiled again
+    assert kept.read_bytes() == whole
     monkeypatch.setattr(compiler, "_run_nvcc", lambda *_: pytest.fail("compiled again"))
     assert compiler.compile_kernels("sm_87") == module
 

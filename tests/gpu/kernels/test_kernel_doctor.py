@@ -48,7 +48,7 @@ def test_wrong_kernel_is_found(on_fake_gpu: Any, cuda_toolkit: Path, tmp_path: P
     library = build_host_kernels(tmp_path, cuda_toolkit, changed=changes)
     checks = {check["name"]: check for check in on_fake_gpu(run_checks, str(library))}
     for name in ("resize", "match", "score"):
-        assert checks[f"  kernels: {name}"]["status"] == "warn", name
+        assert checks[f"  kernels: {name}"]["status"] == "wrong", name
         assert "report" in checks[f"  kernels: {name}"]["remedy"]
 
 

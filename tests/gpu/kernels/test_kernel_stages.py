@@ -5,6 +5,7 @@ The functions that start with ``run_`` run in a process of their own, on the fak
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from drawn_parts import draw_part
 from gpu.fake_cuda import FakeDriver
+from gpu.host_kernels import build_host_kernels
 
 from res2clip_runtime.backends import BACKENDS
 from res2clip_runtime.backends.onnx_stages import OnnxStages
@@ -190,6 +192,149 @@ def test_every_failing_call_is_our_error_and_leaves_nothing(
         assert "CUDA" in message or "GPU" in message, f"{function}: {message}"
     assert "bytes of device memory" in said["cuMemAlloc_v2"]
     assert "launching" in said["cuLaunchKernel"]
+
+
+def run_after_faults(library: str) -> dict[str, list[float]]:
+    """Let each call fail in turn, then use the device again: how wrong is what it answers?"""
+    from gpu.fake_cuda import LAUNCH_FAILED, OUT_OF_MEMORY
+    from gpu.match_on_host import unit_rows
+
+    driver, random, wrong = FakeDriver(), np.random.default_rng(0), {}
+    plain = OnnxStages(Bundle.load(TINY), threads=1)
+    spec = plain.spec
+    taps, width = len(spec.taps), spec.embed_dim
+    patches = unit_rows(1, taps, spec.patches, width)
+    small, large = (frozen(unit_rows(taps, n, width, seed=n)) for n in (spec.patches, 4000))
+    rho_small, rho_large = (np.zeros(n, np.float32) for n in (spec.patches, 4000))
+    frames = [random.integers(0, 256, (n, n, 3), dtype=np.uint8) for n in (60, 90)]
+    expected = plain.match(patches, small, rho_small)
+    square = resize_square(frames[0], spec.image_size_px).astype(int)
+    faults = [("cuMemAlloc_v2", OUT_OF_MEMORY, 2)]
+    faults += [(f, LAUNCH_FAILED, 1) for f in ("cuMemcpyHtoDAsync_v2", "cuStreamSynchronize")]
+    for function, result, times in faults:
+        for nth in range(1, 7):
+            device = KernelDevice(module=module_of(library))
+            kernels = KernelStages(plain, device)
+            kernels.match(patches, small, rho_small)
+            kernels.resize(frames[0])
+            driver.fail(function, result, nth=nth, times=times)
+            with contextlib.suppress(BackendError):
+                kernels.match(patches, large, rho_large)
+            driver.fail(function, result, nth=nth, times=times)
+            with contextlib.suppress(BackendError):
+                kernels.resize(frames[1])
+            driver.forgive(function)
+            residual = kernels.match(patches, small, rho_small)
+            pixels = kernels.resize(frames[0]).astype(int)
+            wrong[f"{function} {nth}"] = [
+                float(np.abs(residual - expected).max()),
+                float(np.abs(pixels - square).max()),
+            ]
+            device.close()
+    return wrong
+
+
+def frozen(values: np.ndarray) -> np.ndarray:
+    values.setflags(write=False)
+    return values
+
+
+def test_nothing_old_is_used_after_a_fault(on_fake_gpu: Any, host_library: Path) -> None:
+    wrong = on_fake_gpu(run_after_faults, str(host_library))
+    assert len(wrong) == 18
+    for fault, (residual, pixels) in wrong.items():
+        assert residual < 1e-3, fault  # the bank is fp16 on the device
+        assert pixels == 0, fault
+
+
+def run_changed_bank(library: str) -> list[float]:
+    plain = OnnxStages(Bundle.load(TINY), threads=1)
+    spec, rho = plain.spec, np.zeros(36, np.float32)
+    random = np.random.default_rng(0)
+    shape = (len(spec.taps), spec.patches, spec.embed_dim)
+    patches, bank = random.standard_normal((1, *shape)), random.standard_normal(shape)
+    patches, bank = patches.astype(np.float32), bank.astype(np.float32)
+    differences = []
+    with KernelStages(plain, KernelDevice(module=module_of(library))) as kernels:
+        for _ in range(2):
+            for values in (patches, bank):
+                values /= np.linalg.norm(values, axis=-1, keepdims=True)
+            expected = plain.match(patches, bank, rho)
+            differences.append(float(np.abs(kernels.match(patches, bank, rho) - expected).max()))
+            bank += random.standard_normal(shape).astype(np.float32)  # in place
+    return differences
+
+
+def test_a_bank_that_is_changed_in_place_is_copied_again(
+    on_fake_gpu: Any, host_library: Path
+) -> None:
+    assert max(on_fake_gpu(run_changed_bank, str(host_library))) < 1e-3
+
+
+def run_threads(library: str) -> int:
+    """Return how many of 40 squares are wrong that two threads ask for at once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    random = np.random.default_rng(0)
+    frames = [random.integers(0, 256, (n, n, 3), dtype=np.uint8) for n in (60, 90)]
+    plain = OnnxStages(Bundle.load(TINY), threads=1)
+    side = plain.spec.image_size_px
+    expected = [resize_square(frame, side) for frame in frames]
+    with (
+        KernelStages(plain, KernelDevice(module=module_of(library))) as kernels,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        tasks = [pool.submit(kernels.resize, frames[index % 2]) for index in range(40)]
+        different = [(task.result() != expected[i % 2]).any() for i, task in enumerate(tasks)]
+    return sum(map(int, different))
+
+
+def test_two_threads_may_use_one_device(on_fake_gpu: Any, host_library: Path) -> None:
+    assert on_fake_gpu(run_threads, str(host_library)) == 0
+
+
+def run_verify(library: str) -> dict[str, Any]:
+    from res2clip_runtime.parity.samples import SAMPLES_FILE, load_samples
+    from res2clip_runtime.parity.verification import verify_stages
+
+    samples = load_samples(TINY / SAMPLES_FILE)
+    plain = OnnxStages(Bundle.load(TINY), threads=1)
+    with KernelStages(plain, KernelDevice(module=module_of(library))) as kernels:
+        report = verify_stages(kernels, samples, backend="onnxruntime-cuda+kernels")
+    resized = [c.max_abs for c in report.comparisons if c.stage == "preprocess"]
+    return {"failures": list(report.failures), "resized": resized}
+
+
+def test_verify_judges_every_kernel(
+    on_fake_gpu: Any, host_library: Path, cuda_toolkit: Path, tmp_path: Path
+) -> None:
+    assert on_fake_gpu(run_verify, str(host_library)) == {"failures": [], "resized": [0.0]}
+    changes = {
+        "resize.cuh": ("HALF = 1 << (WEIGHT_BITS - 1)", "HALF = 0"),
+        "score.cuh": ("shape.text_weight *", "2.0f * shape.text_weight *"),
+    }
+    damaged = build_host_kernels(tmp_path, cuda_toolkit, changed=changes)
+    failures = " ".join(on_fake_gpu(run_verify, str(damaged))["failures"])
+    assert "stage 'preprocess' output 'square'" in failures
+    assert "stage 'verdict' output 'anomaly_map'" in failures
+
+
+def run_odd_width(library: str) -> str:
+    class OddStages:
+        spec = dataclasses.replace(Bundle.load(TINY).manifest.method, embed_dim=40)
+
+    with (
+        KernelDevice(module=module_of(library)) as device,
+        pytest.raises(InputError) as caught,
+    ):
+        KernelStages(OddStages(), device)
+    return str(caught.value)
+
+
+def test_features_that_do_not_fit_are_refused_at_the_start(
+    on_fake_gpu: Any, host_library: Path
+) -> None:
+    assert "needs a multiple of 16" in on_fake_gpu(run_odd_width, str(host_library))
 
 
 def run_out_of_memory(library: str) -> str:
