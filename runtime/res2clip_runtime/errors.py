@@ -10,6 +10,7 @@
     ├── MissingExtraError      (ImportError)        an optional package is not installed
     ├── BackendError           (RuntimeError)       an inference engine or device refused
     ├── SourceError            (RuntimeError)       a camera, stream or file gives no pictures
+    ├── SourceEnded            (EOFError)           rightly, there are no more pictures
     ├── OutputError            (OSError)            a result could not be written
     └── ParityError            (RuntimeError)       an exported stage differs from PyTorch
 
@@ -31,6 +32,7 @@ __all__ = [
     "OutputError",
     "ParityError",
     "Res2ClipError",
+    "SourceEnded",
     "SourceError",
 ]
 
@@ -69,6 +71,10 @@ class BackendError(Res2ClipError, RuntimeError):
 
 class SourceError(Res2ClipError, RuntimeError):
     """A camera, stream or video file gives no pictures."""
+
+
+class SourceEnded(Res2ClipError, EOFError):
+    """A source has given all its pictures; no fault, and no SourceError for that reason."""
 
 
 class OutputError(Res2ClipError, OSError):
