@@ -88,11 +88,21 @@ class ParityError(Res2ClipError, RuntimeError):
 class MissingExtraError(Res2ClipError, ImportError):
     """An optional package is not installed; the message holds the pip command."""
 
-    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
-        """Say which ``package`` is missing, for what ``purpose``, and which ``extra`` brings it."""
+    def __init__(
+        self, package: str, *, extra: str = "", purpose: str, install: str | None = None
+    ) -> None:
+        """Say what is missing and what brings it.
+
+        Args:
+            package: its name.
+            extra: of res2clip that brings it.
+            purpose: what it is for.
+            install: the command, where it does not come with an extra (apt).
+        """
+        install = install or f"pip install 'res2clip[{extra}]'"
         self.package = package
         self.extra = extra
         super().__init__(
             f"{purpose} needs the package '{package}', which is not installed. "
-            f"Install it with: pip install 'res2clip[{extra}]'"
+            f"Install it with: {install}"
         )
