@@ -9,17 +9,21 @@ from res2clip_runtime.errors import ArtefactNotFoundError, InputError
 from res2clip_runtime.sources.frame import Frame
 from res2clip_runtime.sources.picture_files import PictureFiles
 from res2clip_runtime.sources.picture_paths import VIDEO_SUFFIXES, find_pictures, is_pattern
+from res2clip_runtime.sources.settings import CameraSettings
 from res2clip_runtime.sources.source import Source
 
-__all__ = ["Frame", "Source", "open_camera", "open_source"]
+__all__ = ["CameraSettings", "Frame", "Source", "open_camera", "open_source"]
 
 
-def open_source(place: str, *, exclude: Sequence[Path] = ()) -> Source:
+def open_source(
+    place: str, *, exclude: Sequence[Path] = (), settings: CameraSettings | None = None
+) -> Source:
     """Return the pictures at ``place``: a picture, a folder (with its subfolders), a glob, a video.
 
     Args:
         place: what the user gave with ``--source``.
         exclude: folders inside ``place`` that are left out (the results of an earlier run).
+        settings: how a camera or stream is opened; pictures and videos need none.
 
     Raises:
         ArtefactNotFoundError: there is nothing at ``place``.

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from res2clip_runtime.errors import MissingExtraError, SourceError
-from res2clip_runtime.inspection import utc_now
-from res2clip_runtime.sources.frame import Frame
+from res2clip_runtime.sources.frame import Frame, FrameNames
 from res2clip_runtime.sources.source import Source
 from res2clip_runtime.sources.v4l2 import describe_devices, list_devices
 
@@ -19,6 +18,8 @@ __all__ = ["Camera"]
 
 class Camera(Source):
     """Live pictures of ``/dev/video<index>``; it never ends by itself."""
+
+    live = True
 
     def __init__(self, index: int) -> None:
         """Open the camera.
@@ -34,6 +35,7 @@ class Camera(Source):
                 "opencv-python-headless", extra="camera", purpose="reading a camera"
             ) from err
         self._index = index
+        self._names = FrameNames(f"camera{index}")
         self._cv2 = cv2
         self._check_device()
         with _quiet(cv2):
@@ -49,33 +51,19 @@ class Camera(Source):
         self._width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self._height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
-    @property
-    def count(self) -> None:
-        """None: a camera has no end."""
-        return None
-
     def describe(self) -> str:
         """Return number and picture size."""
         return f"camera {self._index} ({self._width} x {self._height} px)"
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the pictures; see :class:`Source`."""
-        index = 0
-        # The start makes frame ids unique, so that a later run replaces no picture of this one.
-        start = utc_now()[:19].replace(":", "").replace("-", "")
-        while True:
-            # read() answers False at once when the camera is gone, so there is no waiting here.
-            good, bgr = self._capture.read()
-            captured_at = utc_now()
-            if not good or bgr is None:
-                raise SourceError(
-                    f"camera {self._index} gives no more pictures after {index}; "
-                    "check its cable and power"
-                )
-            rgb = np.ascontiguousarray(bgr[:, :, ::-1])
-            name = f"camera{self._index}-{start}#{index:06d}"
-            yield Frame(frame_id=name, image=rgb, captured_at=captured_at)
-            index += 1
+    def read(self, timeout_s: float) -> Frame | None:
+        """Return the next picture; see :class:`Source`."""
+        # It answers False at once when the camera is gone, so there is no waiting here.
+        good, bgr = self._capture.read()
+        if not good or bgr is None:
+            raise SourceError(
+                f"camera {self._index} gives no more pictures; check its cable and power"
+            )
+        return self._names.frame(np.ascontiguousarray(bgr[:, :, ::-1]))
 
     def close(self) -> None:
         """Free the camera."""
