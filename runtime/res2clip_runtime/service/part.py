@@ -37,8 +37,10 @@ def part_verdict(verdicts: Sequence[Verdict], *, part_id: str) -> Verdict:
 
 
 def worst_index(verdicts: Sequence[Verdict]) -> int:
-    """Return which verdict is the worst: by decision, then by the score's distance above its
-    threshold; the first of equals."""
+    """Return which verdict is the worst; the first of equals.
+
+    The decision counts first, then the score's distance above its threshold.
+    """
     return max(range(len(verdicts)), key=lambda index: (_badness(verdicts[index]), -index))
 
 

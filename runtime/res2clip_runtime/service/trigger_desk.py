@@ -106,10 +106,16 @@ class TriggerDesk(Closable):
         verdict = error_verdict(ticket.trigger_id, ticket.product, reason)
         return self.answer(ticket, verdict, None)
 
-    def close(self) -> None:
-        """Answer everything that waits with ERROR and take no more triggers."""
+    def stop(self) -> None:
+        """Take no more triggers; those that wait are still answered."""
         with self._changed:
             self._closed = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Answer everything that waits with ERROR and take no more triggers."""
+        self.stop()
+        with self._changed:
             self._waiting.clear()
             for ticket in list(self._open.values()):
                 self._refuse(ticket, "the line was stopped before the part was inspected")
