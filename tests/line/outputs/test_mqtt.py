@@ -21,6 +21,10 @@ from res2clip_runtime.sinks import Backoff, SinkWorker
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig, MqttPublisher
 from res2clip_runtime.verdict import Verdict
 
+# paho leaves the socket of a TLS handshake that failed to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
+)
 QUICK = Backoff(first_s=0.02, most_s=0.1)
 VERDICT, STATUS = "res2clip/line3/verdict", "res2clip/line3/status"
 
@@ -153,8 +157,6 @@ def test_a_wrong_password_is_said_so(
     assert "guess" not in str(refused.value)
 
 
-# paho leaves the socket of a failed handshake to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_broker_of_an_unknown_authority_gets_nothing(
     broker: Broker, publisher: Callable[..., MqttPublisher]
 ) -> None:
