@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from res2clip_runtime.errors import SourceError
 from res2clip_runtime.inspection import utc_now
 from res2clip_runtime.preprocess import PictureU8
+from res2clip_runtime.sources.settings import CameraSettings
 
-__all__ = ["Frame", "FrameNames"]
+__all__ = ["Frame", "LiveFrames"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,15 +31,21 @@ class Frame:
     """The camera's own clock, in ns from a zero of its own; None where it has none."""
 
 
-class FrameNames:
-    """Names and stamps the frames of one live source, apart from those of other runs."""
+class LiveFrames:
+    """Names and stamps the frames of one live source, and holds them to one size."""
 
-    def __init__(self, name: str) -> None:
-        """Number from 0; ``name`` is what the source is called."""
+    def __init__(self, name: str, settings: CameraSettings) -> None:
+        """Number from 0.
+
+        Args:
+            name: what the source is called.
+            settings: with the size, if one is asked for.
+        """
         # The start keeps a later run from replacing the pictures of this one.
         start = utc_now()[:23].replace(":", "").replace("-", "").replace(".", "")
-        self._prefix = f"{name}-{start}"
+        self._name, self._prefix = name, f"{name}-{start}"
         self._numbers = itertools.count()
+        self._width, self._height = settings.width, settings.height
 
     def frame(self, image: PictureU8, *, device_time_ns: int | None = None) -> Frame:
         """Return ``image``, captured now, as the next frame.
@@ -45,7 +53,18 @@ class FrameNames:
         Args:
             image: (H, W, 3) uint8 RGB.
             device_time_ns: the camera's own time.
+
+        Raises:
+            SourceError: it is not as large as asked for, or as the picture before it.
         """
+        height, width, _ = image.shape
+        expected = (self._width or width, self._height or height)
+        if (width, height) != expected:
+            raise SourceError(
+                f"{self._name} sends pictures of {width} x {height} px instead of "
+                f"{expected[0]} x {expected[1]} px; see to its settings"
+            )
+        self._width, self._height = expected
         return Frame(
             frame_id=f"{self._prefix}#{next(self._numbers):06d}",
             image=image,

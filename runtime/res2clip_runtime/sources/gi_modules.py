@@ -28,7 +28,7 @@ def gi_module(name: str, version: str) -> Any:
     """Return ``gi.repository.<name>``.
 
     Raises:
-        MissingExtraError: it is not installed, or not for this Python; the message names the packages.
+        MissingExtraError: it is not installed, or not for this Python; the packages are named.
     """
     try:
         gi = _gi()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from res2clip_runtime.errors import InputError
@@ -30,6 +31,8 @@ class CameraSettings:
     """The camera's own name: ``BayerRG8``, ``Mono12``; four letters on V4L2: ``MJPG``, ``YUYV``."""
     exposure_us: float | None = None
     """Exposure time in microseconds; turns automatic exposure off."""
+    features: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    """Any other feature of a GenICam camera by its name, set in this order before the rest."""
     gain: float | None = None
     """Gain in the camera's own unit, mostly dB; turns automatic gain off."""
     trigger: str = "off"

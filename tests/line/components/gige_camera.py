@@ -32,7 +32,7 @@ def need_aravis() -> None:
 
 
 class GigeCamera(Child):
-    """A GigE Vision camera that draws moving stripes, 2048 x 1536 px at most, 512 x 512 at first."""
+    """A GigE Vision camera that draws moving stripes, 512 x 512 px at first."""
 
     def __init__(
         self, *, serial: str = "FAKE01", lost_per_mille: int = 0, prefix: Sequence[str] = ()

@@ -8,6 +8,7 @@ the first round.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import sys
 import time
@@ -38,10 +39,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
         self.end_headers()
-        try:
+        with contextlib.suppress(OSError):  # the viewer has gone
             self.play()
-        except OSError:
-            pass  # the viewer has gone
 
     def play(self) -> None:
         for number in count():

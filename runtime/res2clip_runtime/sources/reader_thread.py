@@ -1,0 +1,125 @@
+"""A thread that calls a blocking read, so that nobody else waits longer than they want to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from res2clip_runtime.closable import Closable
+from res2clip_runtime.errors import Res2ClipError, SourceError
+from res2clip_runtime.sources.frame import Frame
+
+__all__ = ["Handle", "ReaderThread"]
+
+logger = logging.getLogger(__name__)
+
+
+class Handle(Protocol):
+    """A device or connection that only blocks; the thread alone touches it, from open to close."""
+
+    def grab(self) -> Frame | None:
+        """Return the next picture however long it takes, None for a damaged one."""
+
+    def describe(self) -> str:
+        """Return one line for the person at the machine."""
+
+    def close(self) -> None:
+        """Free it."""
+
+
+class ReaderThread(Closable):
+    """Keeps the newest picture of a handle.
+
+    Libraries that block (FFmpeg, V4L2) do not bear being closed by another thread while they read.
+    So the thread opens the handle, reads and closes it; one that never returns is left behind.
+    """
+
+    def __init__(self, opening: Callable[[], Handle], *, name: str, timeout_s: float) -> None:
+        """Start, and wait until the handle is open.
+
+        Args:
+            opening: opens it, in the thread.
+            name: what is read, for messages.
+            timeout_s: longest wait for the handle.
+
+        Raises:
+            Res2ClipError: what ``opening`` raised.
+            SourceError: it was not open in time.
+        """
+        self.dropped = self.damaged = 0
+        self.description = name
+        self._name, self._opening = name, opening
+        self._changed = threading.Condition()
+        self._opened = self._stop = False
+        self._newest: Frame | None = None
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name=f"read {name}", daemon=True)
+        self._thread.start()
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._opened or self._failure, timeout_s):
+                self._stop = True
+                raise SourceError(f"{name} did not answer within {timeout_s:g} s; check it")
+            opened = self._opened
+        if not opened:
+            self._thread.join()  # it has failed, and ends
+            self._raise_failure()
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """Return the newest picture that nobody has read, or None if none came in time.
+
+        Raises:
+            SourceError: there will be no more.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest or self._failure, timeout_s)
+            frame, self._newest = self._newest, None
+            if frame is None and self._failure is not None:
+                self._raise_failure()
+            return frame
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """Stop reading; wait for the thread at most ``timeout_s``."""
+        with self._changed:
+            self._stop = True
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            logger.warning("%s still blocks after %g s and is left behind", self._name, timeout_s)
+
+    def _run(self) -> None:
+        try:
+            handle = self._opening()
+        except Exception as err:  # told to whoever waits
+            self._fail(err)
+            return
+        try:
+            with self._changed:
+                self.description, self._opened = handle.describe(), True
+                self._changed.notify_all()
+            while not self._stop:
+                self._keep(handle.grab())
+        except Exception as err:
+            self._fail(err)
+        finally:
+            handle.close()
+
+    def _keep(self, frame: Frame | None) -> None:
+        with self._changed:
+            if frame is None:
+                self.damaged += 1
+                return
+            self.dropped += self._newest is not None
+            self._newest = frame
+            self._changed.notify_all()
+
+    def _fail(self, err: Exception) -> None:
+        with self._changed:
+            self._failure = err
+            self._changed.notify_all()
+
+    def _raise_failure(self) -> None:
+        failure = self._failure
+        if isinstance(failure, Res2ClipError):
+            raise failure
+        raise SourceError(f"{self._name}: {failure or 'closed'}") from failure
