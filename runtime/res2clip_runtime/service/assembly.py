@@ -1,0 +1,80 @@
+"""From a configuration to a line, part by part."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from res2clip_runtime.recipe import Recipe
+from res2clip_runtime.service.camera_plan import CameraPlan
+from res2clip_runtime.service.config import LineConfig
+from res2clip_runtime.service.line import Line
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.sinks.kept_pictures import KeptPictures
+from res2clip_runtime.sinks.mqtt_publisher import MqttPublisher
+from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
+from res2clip_runtime.sinks.worker import SinkWorker
+from res2clip_runtime.stages import Stages
+
+__all__ = ["build_line", "camera_plans", "first_recipes", "open_sinks", "recipe_book"]
+
+
+def first_recipes(config: LineConfig) -> dict[Path, Recipe]:
+    """Return every recipe of the configuration by its file.
+
+    Raises:
+        ArtefactNotFoundError: a file is missing.
+        ArtefactError: one is damaged.
+    """
+    return {entry.file: Recipe.load(entry.file) for entry in config.recipe}
+
+
+def recipe_book(config: LineConfig, stages: Stages, loaded: dict[Path, Recipe]) -> RecipeBook:
+    """Return the line's recipes, checked against the model.
+
+    Raises:
+        EncoderMismatchError: one belongs to another encoder.
+        InputError: two are for the same, or ``line.product`` is not among them.
+    """
+    return RecipeBook(config.recipe, stages, product=config.line.product, first=loaded)
+
+
+def camera_plans(config: LineConfig) -> list[CameraPlan]:
+    """Return the line's cameras; what the line itself writes is no source of pictures."""
+    written = [sink.folder for sink in (config.jsonl, config.pictures) if sink is not None]
+    return [table.plan(base=config.base, exclude=written) for table in config.camera]
+
+
+def open_sinks(config: LineConfig, stack: ExitStack) -> list[SinkWorker]:
+    """Return the line's outputs, each behind a worker that ``stack`` closes.
+
+    Raises:
+        OutputError: a place cannot be written.
+        MissingExtraError: a package is missing.
+        InputError: a setting cannot be used.
+    """
+    workers: list[SinkWorker] = []
+    if config.jsonl is not None:
+        workers.append(SinkWorker(RotatingJsonl(config.jsonl), name="jsonl", pictures=False))
+    if config.pictures is not None:
+        kept = KeptPictures(config.pictures)
+        workers.append(SinkWorker(kept, name="pictures", capacity=16, wants=kept.wants))
+    if config.mqtt is not None:
+        publisher = MqttPublisher(config.mqtt, line=config.line.name)
+        workers.append(SinkWorker(publisher, name="mqtt", pictures=False))
+    for worker in workers:
+        stack.callback(worker.close)
+    return workers
+
+
+def build_line(
+    config: LineConfig, *, stages: Stages, recipes: RecipeBook, sinks: list[SinkWorker]
+) -> Line:
+    """Return the line, not yet started.
+
+    Raises:
+        InputError: the cameras do not fit each other or the mode.
+    """
+    return Line(
+        config.line, stages=stages, recipes=recipes, cameras=camera_plans(config), sinks=sinks
+    )
