@@ -12,11 +12,13 @@ import typer
 
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.cli.bundle_choice import choose_bundle
+from res2clip_runtime.cli.doctor import checks_text
 from res2clip_runtime.cli.engine_progress import with_engines
 from res2clip_runtime.cli.line_log import log_lines
 from res2clip_runtime.cli.stop_signal import stop_requested
 from res2clip_runtime.cli.verdict_printer import VerdictPrinter
 from res2clip_runtime.cli.verdict_text import summary_text
+from res2clip_runtime.doctor import Check, Status
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.assembly import (
@@ -27,6 +29,7 @@ from res2clip_runtime.service.assembly import (
 )
 from res2clip_runtime.service.bundle_watch import BundleWatch
 from res2clip_runtime.service.config import LineConfig
+from res2clip_runtime.service.dry_run import check_cameras, check_outputs, check_recipes
 from res2clip_runtime.service.housekeeping import keep_house
 from res2clip_runtime.service.line import Line
 from res2clip_runtime.service.notify import Notifier
@@ -35,7 +38,7 @@ from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.tally import Tally
 from res2clip_runtime.verdict import Decision
 
-__all__ = ["open_inspector", "run_line"]
+__all__ = ["dry_run", "run_line"]
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +71,30 @@ def run_line(config: LineConfig, *, service: bool) -> int:
     return 1 if outcome.tally.of(Decision.ERROR) and not outcome.stopped else 0
 
 
-def open_inspector(config: LineConfig, recipes: list[Recipe]) -> tuple[Bundle, Inspector]:
+def dry_run(config: LineConfig) -> int:
+    """Print whether everything the line needs works; return 0 if so, else 1.
+
+    Raises:
+        Res2ClipError: the model or a recipe cannot be used at all.
+    """
+    with ExitStack() as stack:
+        loaded = first_recipes(config)
+        bundle, inspector = _open_inspector(config, list(loaded.values()))
+        stack.enter_context(inspector)
+        book = recipe_book(config, inspector.stages, loaded)
+        line = stack.enter_context(build_line(config, stages=inspector.stages, recipes=book))
+        line.warm_up()
+        checks = [
+            Check(name="model", status=Status.OK, detail=f"{bundle.directory} answers"),
+            *check_recipes(book, inspector),
+            *check_cameras(config),
+            *check_outputs(config),
+        ]
+    typer.echo(checks_text(checks))
+    return 1 if any(check.status is Status.MISSING for check in checks) else 0
+
+
+def _open_inspector(config: LineConfig, recipes: list[Recipe]) -> tuple[Bundle, Inspector]:
     """Return the bundle and its engine, built if need be.
 
     Raises:
@@ -91,9 +117,11 @@ def _run(config: LineConfig) -> _Outcome:
         notifier = stack.enter_context(Notifier(os.environ))
         notifier.status("loading the model")
         loaded = first_recipes(config)
-        bundle, inspector = open_inspector(config, list(loaded.values()))
+        bundle, inspector = _open_inspector(config, list(loaded.values()))
         stack.enter_context(inspector)
         recipes = recipe_book(config, inspector.stages, loaded)
+        for doubt in recipes.doubts():
+            logger.warning("%s", doubt)
         line = stack.enter_context(_open_line(config, inspector, recipes, stack))
         line.add_listener(tally.add)
         notifier.status("warming up")

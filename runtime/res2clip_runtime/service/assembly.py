@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
 from res2clip_runtime.service.line import Line
 from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.sinks.backoff import Backoff
 from res2clip_runtime.sinks.kept_pictures import KeptPictures
 from res2clip_runtime.sinks.mqtt_publisher import MqttPublisher
 from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
+from res2clip_runtime.sinks.webhook import Webhook
 from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.stages import Stages
 
@@ -62,13 +65,17 @@ def open_sinks(config: LineConfig, stack: ExitStack) -> list[SinkWorker]:
     if config.mqtt is not None:
         publisher = MqttPublisher(config.mqtt, line=config.line.name)
         workers.append(SinkWorker(publisher, name="mqtt", pictures=False))
+    if config.webhook is not None:
+        backoff = Backoff(attempts=config.webhook.attempts)
+        hook = Webhook(config.webhook)
+        workers.append(SinkWorker(hook, name="webhook", pictures=False, backoff=backoff))
     for worker in workers:
         stack.callback(worker.close)
     return workers
 
 
 def build_line(
-    config: LineConfig, *, stages: Stages, recipes: RecipeBook, sinks: list[SinkWorker]
+    config: LineConfig, *, stages: Stages, recipes: RecipeBook, sinks: Sequence[SinkWorker] = ()
 ) -> Line:
     """Return the line, not yet started.
 

@@ -12,7 +12,7 @@ from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.teaching import check_encoder
-from res2clip_runtime.threshold_choice import with_given_thresholds
+from res2clip_runtime.threshold_choice import threshold_doubts, with_given_thresholds
 
 __all__ = ["RecipeBook", "RecipeFile"]
 
@@ -91,6 +91,11 @@ class RecipeBook:
         chosen = [r.describe() for (name, _), r in self._recipes.items() if name == self._product]
         return sha256_hex(canonical_json({"recipes": chosen}).encode())[:16] if chosen else ""
 
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras that have recipes of their own."""
+        return tuple(dict.fromkeys(camera for _, camera in self._recipes if camera))
+
     def choose(self, product: str) -> None:
         """Use the recipes of ``product`` from now on.
 
@@ -110,6 +115,15 @@ class RecipeBook:
         """Return the recipe of a product for a camera, or None if there is none."""
         recipes = self._recipes
         return recipes.get((product, camera)) or recipes.get((product, ""))
+
+    def doubts(self) -> list[str]:
+        """Return what a person should know of the thresholds before trusting a verdict."""
+        score_id = self._stages.spec.score_id
+        return [
+            f"product {recipe.product}: {doubt}"
+            for recipe in self._recipes.values()
+            for doubt in threshold_doubts(recipe, score_id)
+        ]
 
     def reload(self) -> None:
         """Read the files that have changed; one that cannot be used leaves the recipe as it was."""

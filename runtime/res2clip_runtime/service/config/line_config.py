@@ -17,6 +17,7 @@ from res2clip_runtime.service.recipe_book import RecipeFile
 from res2clip_runtime.sinks.kept_pictures import PicturesConfig
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig
 from res2clip_runtime.sinks.rotating_jsonl import JsonlConfig
+from res2clip_runtime.sinks.webhook import WebhookConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -44,6 +45,8 @@ class LineConfig:
     """``[pictures]``: pictures in files."""
     mqtt: MqttConfig | None = None
     """``[mqtt]``: verdicts to a broker."""
+    webhook: WebhookConfig | None = None
+    """``[webhook]``: verdicts posted to a web server."""
     base: Path = field(default_factory=Path.cwd)
     """Folder that relative places are relative to; not a key of the file."""
 
