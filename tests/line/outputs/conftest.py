@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from drawn_parts import draw_part
+from small_line import SmallLine
 
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.inspector import Inspector
@@ -41,6 +42,15 @@ def ok(inspector: Inspector, washer: Recipe) -> Verdict:
     verdict = inspector.inspect(draw_part(0), washer)
     assert verdict.decision.value == "OK"
     return verdict
+
+
+@pytest.fixture
+def line(inspector: Inspector, washer: Recipe) -> Iterator[SmallLine]:
+    """A line that sees a good part and knows washers and nuts."""
+    nut = inspector.teach([draw_part(seed) for seed in range(3, 6)], product="nut")
+    line = SmallLine(inspector, {"washer": washer, "nut": nut}, draw_part(0))
+    yield line
+    line.close()
 
 
 def _mounted(place: Path, options: str) -> Iterator[Path]:
