@@ -14,6 +14,9 @@ from res2clip_runtime.sources.settings import CameraSettings
 
 __all__ = ["Frame", "LiveFrames"]
 
+_FEW_DAMAGED = 5
+"""So many damaged pictures after each other may be chance, whatever time they took."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
@@ -32,20 +35,24 @@ class Frame:
 
 
 class LiveFrames:
-    """Names and stamps the frames of one live source, and holds them to one size."""
+    """Names and stamps the frames of one live source; counts those that came damaged."""
 
     def __init__(self, name: str, settings: CameraSettings) -> None:
         """Number from 0.
 
         Args:
             name: what the source is called.
-            settings: with the size, if one is asked for.
+            settings: with the size, if one is asked for, and the time after which a source that
+                sends only damaged pictures is lost.
         """
         # The start keeps a later run from replacing the pictures of this one.
         start = utc_now()[:23].replace(":", "").replace("-", "").replace(".", "")
+        self.damaged = 0
         self._name, self._prefix = name, f"{name}-{start}"
         self._numbers = itertools.count()
         self._width, self._height = settings.width, settings.height
+        self._patience_s = settings.read_timeout_s
+        self._last_good_s, self._damaged_since = time.monotonic(), 0
 
     def frame(self, image: PictureU8, *, device_time_ns: int | None = None) -> Frame:
         """Return ``image``, captured now, as the next frame.
@@ -65,9 +72,25 @@ class LiveFrames:
                 f"{expected[0]} x {expected[1]} px; see to its settings"
             )
         self._width, self._height = expected
+        self._last_good_s, self._damaged_since = time.monotonic(), 0
         return Frame(
             frame_id=f"{self._prefix}#{next(self._numbers):06d}",
             image=image,
             captured_at=utc_now(),
             device_time_ns=device_time_ns,
         )
+
+    def count_damaged(self, why: str) -> None:
+        """Count a picture that came incomplete or cannot be decoded.
+
+        Raises:
+            SourceError: nothing else has come for a while.
+        """
+        self.damaged += 1
+        self._damaged_since += 1
+        silence_s = time.monotonic() - self._last_good_s
+        if self._damaged_since >= _FEW_DAMAGED and silence_s > self._patience_s:
+            raise SourceError(
+                f"{self._name} has sent only damaged pictures for {silence_s:.1f} s ({why}); "
+                "check cable, bandwidth and what it sends"
+            )

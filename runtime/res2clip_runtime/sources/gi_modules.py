@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,16 @@ def gi_module(name: str, version: str) -> Any:
     try:
         gi = _gi()
         gi.require_version(name, version)
-        return importlib.import_module(f"gi.repository.{name}")
+        with warnings.catch_warnings():
+            # PyGObject before 3.44 has an importer of the old kind; Python says so each time.
+            warnings.simplefilter("ignore", ImportWarning)
+            return importlib.import_module(f"gi.repository.{name}")
     except (ImportError, ValueError) as err:
+        packages = _APT.get(name, "python3-gi")
         raise MissingExtraError(
             f"gi.repository.{name} ({err})",
-            purpose=_PURPOSE[name],
-            install=f"sudo apt-get install {_APT[name]}  (a virtual environment sees it with "
+            purpose=_PURPOSE.get(name, "reading this camera"),
+            install=f"sudo apt-get install {packages}  (a virtual environment sees it with "
             "--system-site-packages, or by itself if its Python is the system's minor version)",
         ) from err
 

@@ -69,8 +69,47 @@ def _stream(place: str, settings: CameraSettings) -> Source:
     return Stream(place, settings)
 
 
+def _gige(place: str, settings: CameraSettings) -> Source:
+    from res2clip_runtime.sources.aravis_camera import AravisCamera
+
+    address = _after(place)
+    if not address:
+        raise InputError("gige:// names no camera; give its address, such as gige://192.168.0.10")
+    return AravisCamera(address, settings)
+
+
+def _aravis(place: str, settings: CameraSettings) -> Source:
+    from res2clip_runtime.sources.aravis_camera import AravisCamera
+
+    return AravisCamera(_after(place) or None, settings)
+
+
+def _pylon(place: str, settings: CameraSettings) -> Source:
+    from res2clip_runtime.sources.pylon_camera import PylonCamera
+
+    return PylonCamera(_after(place) or None, settings)
+
+
+def _gentl(place: str, settings: CameraSettings) -> Source:
+    from res2clip_runtime.sources.gentl_camera import GentlCamera
+
+    producer, _, camera = _after(place).partition("#")
+    if not producer:
+        raise InputError("gentl: names no producer; give gentl:FILE.cti or gentl:FILE.cti#SERIAL")
+    return GentlCamera(Path(producer), camera or None, settings)
+
+
+def _after(place: str) -> str:
+    """Return what follows the scheme: the same for ``pylon:X`` and ``pylon://X``."""
+    return place.partition(":")[2].removeprefix("//")
+
+
 _KINDS: dict[str, Callable[[str, CameraSettings], Source]] = {
     "v4l2": _v4l2,
+    "gige": _gige,
+    "aravis": _aravis,
+    "pylon": _pylon,
+    "gentl": _gentl,
     **dict.fromkeys(
         ("rtsp", "rtsps", "http", "https", "rtmp", "rtp", "udp", "srt", "tcp"), _stream
     ),

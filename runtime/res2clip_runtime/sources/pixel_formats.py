@@ -116,6 +116,8 @@ _INTERLEAVED = {
     "RGBa8": _Interleaved(4, packed_rgb_to_rgb),
     "BGR8": _Interleaved(3, bgr_to_rgb),
     "BGR8Packed": _Interleaved(3, bgr_to_rgb),
+    "RGBA8Packed": _Interleaved(4, packed_rgb_to_rgb),
+    "BGRA8Packed": _Interleaved(4, bgr_to_rgb),
     "BGRa8": _Interleaved(4, bgr_to_rgb),
     "YUYV": _Interleaved(2, yuyv_to_rgb),
     "UYVY": _Interleaved(2, uyvy_to_rgb),

@@ -58,6 +58,9 @@ class Source(Closable):
     def trigger(self) -> None:
         """Take one picture now; pictures that came before and were not read are forgotten.
 
+        If no picture answers a trigger in time, close the source and open a new one before the
+        next trigger: a picture that is still on its way must not answer that.
+
         Raises:
             InputError: it has no software trigger.
             SourceError: the camera does not answer; close it and open a new one.

@@ -89,7 +89,6 @@ class _Connection:
         self._frames = LiveFrames(_name_of(shown), settings)
         self._packets: Iterator[Any] = self._container.demux(video[0])
         self._pictures: list[Any] = []
-        self._last_good_s = time.monotonic()
 
     def describe(self) -> str:
         return f"{self._shown} (stream{self._size})"
@@ -100,13 +99,12 @@ class _Connection:
             try:
                 self._pictures = packet.decode()
             except self._av.error.FFmpegError as err:
-                self._count_damaged(_why(err))
+                self._frames.count_damaged(_why(err))
                 return None
         picture = self._pictures.pop(0)
         if picture.is_corrupt:
-            self._count_damaged("the decoder says that they are")
+            self._frames.count_damaged("the decoder says that they are")
             return None
-        self._last_good_s = time.monotonic()
         return self._frames.frame(picture.to_ndarray(format="rgb24"))
 
     def close(self) -> None:
@@ -131,13 +129,6 @@ class _Connection:
         return SourceError(
             f"{self._shown} sent nothing for {self._timeout_s:g} s; check power and network"
         )
-
-    def _count_damaged(self, why: str) -> None:
-        if time.monotonic() - self._last_good_s > self._timeout_s:
-            raise SourceError(
-                f"{self._shown} has sent only damaged pictures for {self._timeout_s:g} s ({why}); "
-                "check cable, bandwidth and what it sends"
-            )
 
     def _open(self, url: str, settings: CameraSettings) -> Any:
         options, refusal = _options(url, settings), None

@@ -183,7 +183,7 @@ def test_garbage_is_never_a_picture(pictures: Path) -> None:
     ):
         why, came = ends(source)
         assert not came
-        assert "only damaged pictures for 1 s" in why
+        assert "only damaged pictures for 1." in why
         assert source.damaged > 0
 
 
