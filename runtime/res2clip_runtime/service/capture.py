@@ -178,12 +178,13 @@ class Capture(Closable):
                 self._stopping.wait(self.plan.backoff.wait_s(max(1, self._failures)))
 
     def _begin(self, source: Source) -> None:
+        on_demand = self._feed.on_demand(self.plan, source)
         with self._changed:
             back = self._opened > 0
             self._source = source
             self._open = True
             self._opened += 1
-            self._on_demand = self._feed.on_demand(self.plan, source)
+            self._on_demand = on_demand
             self._waits = source.waits
             self._live = source.live
             self._last_frame_s = time.monotonic() if back else None

@@ -42,7 +42,7 @@ class FreeRun:
 
     def on_demand(self, plan: CameraPlan, source: Source) -> bool:
         """Return False; see :class:`Feed`."""
-        if source.live and self._settings.part == "cameras":
+        if source.live and self._settings.part == "cameras" and len(self._boxes) > 1:
             raise InputError(
                 f"camera {plan.name} runs freely, so its pictures cannot be told to be of the same "
                 'part as those of the others; set mode = "trigger", or part = "picture"'
