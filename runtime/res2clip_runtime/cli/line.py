@@ -22,6 +22,7 @@ from res2clip_runtime.doctor import Check, Status
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.assembly import (
+    attach_controls,
     build_line,
     first_recipes,
     open_sinks,
@@ -124,6 +125,7 @@ def _run(config: LineConfig) -> _Outcome:
             logger.warning("%s", doubt)
         line = stack.enter_context(_open_line(config, inspector, recipes, stack))
         line.add_listener(tally.add)
+        attach_controls(config, line, stack)
         notifier.status("warming up")
         line.warm_up()
         line.start(wait_for_cameras=config.line.wait_for_cameras)

@@ -6,20 +6,31 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.modbus import ModbusConfig, ModbusServer
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
+from res2clip_runtime.service.http_control import HttpControl
 from res2clip_runtime.service.line import Line
 from res2clip_runtime.service.recipe_book import RecipeBook
 from res2clip_runtime.sinks.backoff import Backoff
 from res2clip_runtime.sinks.kept_pictures import KeptPictures
+from res2clip_runtime.sinks.metrics_page import MetricsPage
 from res2clip_runtime.sinks.mqtt_publisher import MqttPublisher
 from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
 from res2clip_runtime.sinks.webhook import Webhook
 from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.stages import Stages
 
-__all__ = ["build_line", "camera_plans", "first_recipes", "open_sinks", "recipe_book"]
+__all__ = [
+    "attach_controls",
+    "build_line",
+    "camera_plans",
+    "first_recipes",
+    "open_sinks",
+    "recipe_book",
+]
 
 
 def first_recipes(config: LineConfig) -> dict[Path, Recipe]:
@@ -72,6 +83,35 @@ def open_sinks(config: LineConfig, stack: ExitStack) -> list[SinkWorker]:
     for worker in workers:
         stack.callback(worker.close)
     return workers
+
+
+def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
+    """Let Modbus, HTTP and Prometheus at the line; ``stack`` closes what serves them.
+
+    Raises:
+        OutputError: an address cannot be listened on.
+        MissingExtraError: a package is missing.
+        InputError: the PLC may choose a product of which there is no recipe.
+    """
+    if config.modbus is not None:
+        _check_numbers(config.modbus, line.products)
+        server = stack.enter_context(ModbusServer(config.modbus, line))
+        line.add_listener(server.take)
+    if config.http is not None:
+        stack.enter_context(HttpControl(config.http, line))
+    if config.metrics is not None:
+        page = SinkWorker(MetricsPage(config.metrics, line), name="metrics", pictures=False)
+        stack.callback(page.close)
+        line.add_sink(page)
+
+
+def _check_numbers(config: ModbusConfig, products: tuple[str, ...]) -> None:
+    for number, product in config.recipes.items():
+        if product not in products:
+            raise InputError(
+                f"modbus.recipes.{number} is {product!r}, of which there is no recipe; "
+                f"there are: {', '.join(products)}"
+            )
 
 
 def build_line(

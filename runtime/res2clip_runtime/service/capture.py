@@ -253,15 +253,20 @@ class Capture(Closable):
         with self._changed:
             self._changed.wait_for(lambda: self._requests or self._stopping.is_set(), POLL_S)
             ticket = self._requests[0] if self._requests else None
+        if ticket is None and source.live:
+            # A camera that has died says so now, not when the next part comes. A picture without
+            # a trigger is of no part.
+            source.read(0.0)
         while ticket is not None and ticket.wants(self.name) and not self._stopping.is_set():
-            ticket.deliver(self.name, self._picture_for(source, ticket))
+            if (frame := self._picture_for(source, ticket)) is not None:
+                ticket.deliver(self.name, frame)
         if ticket is not None:
             with self._changed, contextlib.suppress(ValueError):
                 self._requests.remove(ticket)
 
-    def _picture_for(self, source: Source, ticket: Ticket) -> Frame:
-        triggered = self.plan.trigger == "software"
-        if triggered:
+    def _picture_for(self, source: Source, ticket: Ticket) -> Frame | None:
+        damaged = source.damaged
+        if self.plan.trigger == "software":
             source.trigger()
         until_s = time.monotonic() + self.plan.picture_timeout_s
         while (left_s := until_s - time.monotonic()) > 0 and not self._stopping.is_set():
@@ -269,6 +274,9 @@ class Capture(Closable):
             if frame is not None:
                 self._note_frame()
                 return frame
+            if source.damaged > damaged:
+                ticket.fail(f"camera {self.name}: the picture came damaged")
+                return None
         # With the handle goes the picture that may still be on its way: it must never be taken
         # for that of the next part.
         raise SourceError(

@@ -70,6 +70,11 @@ def check_outputs(config: LineConfig) -> Iterator[Check]:
         parts = urlsplit(webhook.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         yield _tried("webhook", lambda: _reached(str(parts.hostname), port))
+    for name, table in (("modbus", config.modbus), ("metrics", config.metrics),
+                        ("http", config.http)):  # fmt: skip
+        if table is not None:
+            host, port = table.host, table.port
+            yield _tried(name, lambda host=host, port=port: _listens(host, port))  # type: ignore[misc]
 
 
 def _one_picture(plan: CameraPlan) -> str:
@@ -114,6 +119,17 @@ def _reached(host: str, port: int) -> str:
             err.errno, f"{host}:{port} cannot be reached: {err}; check address and network"
         ) from err
     return f"{host}:{port} can be reached"
+
+
+def _listens(host: str, port: int) -> str:
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as err:
+        raise OutputError(
+            err.errno,
+            f"cannot listen at {host}:{port}: {err.strerror or err}; is the line running already?",
+        ) from err
+    return f"{host}:{port} is free"
 
 
 def _tried(name: str, work: Callable[[], str]) -> Check:

@@ -172,6 +172,10 @@ class Line(Closable):
         """See :class:`LineControl`."""
         self._outlet.add_listener(callback)
 
+    def add_sink(self, sink: SinkWorker) -> None:
+        """Hand verdicts to ``sink``, too; it is closed with the line."""
+        self._outlet.add_sink(sink)
+
     def health(self) -> LineHealth:
         """See :class:`LineControl`."""
         cameras = tuple(self._camera_health(capture) for capture in self._captures.values())

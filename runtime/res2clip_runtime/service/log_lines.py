@@ -12,7 +12,7 @@ from typing import Literal
 
 __all__ = ["JsonLines", "RepeatFilter", "TextLines", "hide_secrets", "line_formatter"]
 
-_CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _SECRET = re.compile(
     r"(?i)\b(password|passwd|token|secret|authorization)(\s*[=:]\s*)(bearer\s+|basic\s+)?[^\s,;&]+"
 )

@@ -36,6 +36,10 @@ class Outlet(Closable):
         """Call ``callback`` with every verdict, before the sinks get it."""
         self._listeners = [*self._listeners, callback]
 
+    def add_sink(self, sink: SinkWorker) -> None:
+        """Hand verdicts to ``sink``, too."""
+        self.sinks = (*self.sinks, sink)
+
     def deliver(self, verdict: Verdict, picture: PictureU8 | None) -> None:
         """Hand on a verdict and its picture; quick, never raises."""
         self._figures.add_verdict(verdict)

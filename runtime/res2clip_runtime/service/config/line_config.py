@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
+from res2clip_runtime.modbus.config import ModbusConfig
 from res2clip_runtime.service.config.camera_table import CameraTable
 from res2clip_runtime.service.config.line_table import LineTable
 from res2clip_runtime.service.config.model_table import ModelTable
 from res2clip_runtime.service.config.table import read_table
+from res2clip_runtime.service.http_control import HttpConfig
 from res2clip_runtime.service.recipe_book import RecipeFile
 from res2clip_runtime.sinks.kept_pictures import PicturesConfig
+from res2clip_runtime.sinks.metrics_page import MetricsConfig
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig
 from res2clip_runtime.sinks.rotating_jsonl import JsonlConfig
 from res2clip_runtime.sinks.webhook import WebhookConfig
@@ -47,6 +50,12 @@ class LineConfig:
     """``[mqtt]``: verdicts to a broker."""
     webhook: WebhookConfig | None = None
     """``[webhook]``: verdicts posted to a web server."""
+    metrics: MetricsConfig | None = None
+    """``[metrics]``: figures for Prometheus."""
+    modbus: ModbusConfig | None = None
+    """``[modbus]``: a PLC triggers, reads results and chooses products."""
+    http: HttpConfig | None = None
+    """``[http]``: triggers, the choice of product and the line's health over HTTP."""
     base: Path = field(default_factory=Path.cwd)
     """Folder that relative places are relative to; not a key of the file."""
 

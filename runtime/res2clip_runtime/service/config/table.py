@@ -80,6 +80,8 @@ def _value(hint: Any, value: Any, *, where: str, base: Path) -> Any:
         origin = get_origin(hint)
     if origin is Literal:
         return _choice(value, get_args(hint), where)
+    if origin is Mapping or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return _mapping(value, where)
     if origin is tuple:
         return _items(get_args(hint)[0], value, where=where, base=base)
     if dataclasses.is_dataclass(hint):
@@ -97,6 +99,16 @@ def _choice(value: Any, choices: Iterable[Any], where: str) -> Any:
         listed = ", ".join(repr(choice) for choice in known)
         hint = nearest(value, known) if isinstance(value, str) else ""
         raise InputError(f"{where} is {value!r}, expected one of: {listed}{hint}")
+    return value
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    """Return a table of free keys; what they mean is checked by the dataclass."""
+    if not isinstance(value, dict):
+        raise InputError(f"{where} is {value!r}, expected a table: [{where}]")
+    for key, item in value.items():
+        if not isinstance(item, (str, int, float, bool)):
+            raise InputError(f"{where}.{key} is {_shown(item)}, expected a text or number")
     return value
 
 

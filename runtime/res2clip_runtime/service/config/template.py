@@ -67,6 +67,19 @@ folder = "results/pictures"
 # [webhook]
 # url = "https://mes.example/verdicts"
 # secret_file = "webhook.secret"
+
+# [modbus]                   # registers: docs/outputs.md
+# host = "127.0.0.1"         # the address in the PLC's network; Modbus has no password
+# port = 502
+# [modbus.recipes]           # numbers by which the PLC chooses
+# 1 = "washer"
+
+# [metrics]                  # for Prometheus
+# port = 9109
+
+# [http]                     # POST /trigger, POST /product, GET /health
+# port = 8109
+# token_file = "http.token"
 """
 
 
