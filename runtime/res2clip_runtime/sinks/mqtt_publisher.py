@@ -88,12 +88,13 @@ class MqttConfig:
 class MqttPublisher:
     """A connection to a broker that comes back by itself; says in its errors why it is away."""
 
-    def __init__(self, config: MqttConfig, *, line: str) -> None:
+    def __init__(self, config: MqttConfig, *, line: str, announces: bool = True) -> None:
         """Begin to connect; the broker need not be there yet.
 
         Args:
             config: the broker.
             line: name of the line in every topic; two lines of one name drive each other away.
+            announces: whether the status is published; without, only the connection is tried.
 
         Raises:
             MissingExtraError: paho-mqtt is not installed.
@@ -102,6 +103,7 @@ class MqttPublisher:
         check_text("the line's name", line, forbidden="/+#")
         self._config = config
         self._topic = f"{config.topic_prefix}/{line}"
+        self._announces = announces
         self._changed = threading.Condition()
         self._connected = False
         self._why_away = "no connection yet"
@@ -151,7 +153,7 @@ class MqttPublisher:
             return
         with self._changed:
             connected = self._connected
-        if connected:
+        if connected and self._announces:
             said = client.publish(f"{self._topic}/status", "offline", qos=1, retain=True)
             with contextlib.suppress(OutputError):
                 self._await_acknowledgement(said.mid, _FAREWELL_S)
@@ -173,9 +175,8 @@ class MqttPublisher:
         config = self._config
         # The id is always the same: the broker then ends an old half-open connection before it
         # accepts the new one, and its last will cannot come after our "online".
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"res2clip-{line}", clean_session=True
-        )
+        client_id = f"res2clip-{line}" if self._announces else ""
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=True)
         if config.tls:
             client.tls_set_context(
                 tls_context(
@@ -192,7 +193,8 @@ class MqttPublisher:
             client.username_pw_set(config.username, password or None)
             if password and not config.tls:
                 logger.warning("mqtt: the password goes to %s unencrypted", config.host)
-        client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
+        if self._announces:
+            client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
         client.reconnect_delay_set(1, 5)
         client.connect_timeout = 3.0
         client.on_connect = self._on_connect
@@ -237,7 +239,8 @@ class MqttPublisher:
                 "log",
             )
             return
-        client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
+        if self._announces:
+            client.publish(f"{self._topic}/status", "online", qos=1, retain=True)
         self._set_connected(True)
 
     def _on_connect_fail(self, client: mqtt.Client, data: Any) -> None:

@@ -288,6 +288,7 @@ class Shift(Plc):
         self.asked = [""]
         self.asked_s = float("-inf")
         self.deserved = False
+        self.wanted = 0
 
     def asks(self) -> None:
         self.deserved, self.asked_s = False, self.now_s
@@ -320,12 +321,15 @@ class Shift(Plc):
         self.passes(0.1)
 
     def wants_nuts(self) -> None:
-        self.handshake.command(103, [2], self.now_s)
-        self.deserved = False
+        self._wants(2)
 
     def wants_anything(self) -> None:
-        self.handshake.command(103, [0], self.now_s)
-        self.deserved = False
+        self._wants(0)
+
+    def _wants(self, number: int) -> None:
+        self.handshake.command(103, [number], self.now_s)
+        self.deserved = self.deserved and number == self.wanted
+        self.wanted = number
 
     def waits(self) -> None:
         self.passes(0.4)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from line_waiting import wait_until
@@ -79,6 +81,20 @@ def test_scores_and_times_of_verdicts_are_counted_and_errors_have_none(
     assert samples["res2clip_score_sum{product=washer}"] == pytest.approx(ok.score + ng.score)
     seconds = sum([*ok.latency_ms.values(), *ng.latency_ms.values()]) / 1000
     assert samples["res2clip_inspection_seconds_sum{product=washer}"] == pytest.approx(seconds)
+
+
+def test_every_metric_is_in_the_docs_and_no_other(
+    page: MetricsPage, line: SmallLine, ng: Verdict
+) -> None:
+    line.sinks = (SinkHealth(name="mqtt", state="ok"),)
+    page.write(ng, None)
+    names = {name.split("{")[0] for name in scraped(page)}
+    served = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in names}
+    docs = (Path(__file__).parents[3] / "docs" / "outputs.md").read_text()
+    rows = docs.split("## Metrics\n")[1].split("| metric (")[1].splitlines()[2:]
+    cells = [row.split("|")[1] for row in rows if row.startswith("|")]
+    told = {f"res2clip_{name}" for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert told == served
 
 
 def test_a_lost_camera_is_on_the_page(page: MetricsPage, line: SmallLine) -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
 )
 QUICK = Backoff(first_s=0.02, most_s=0.1)
+SOUND = MqttConfig(host="broker", tls=True, username="edge")
 VERDICT, STATUS = "res2clip/line3/verdict", "res2clip/line3/status"
 
 
@@ -217,6 +218,23 @@ def test_leaving_a_silent_broker_ends_soon(
             sink.write(numbered(1), None)
 
 
+def test_a_connection_that_is_only_tried_leaves_no_trace(
+    broker: Broker, publisher: Callable[..., MqttPublisher]
+) -> None:
+    running = publisher()
+    running.wait_connected(10)
+    with closing(Subscriber(broker)) as subscriber:
+        config = dataclasses.replace(SOUND, host="127.0.0.1", port=broker.port)
+        config = dataclasses.replace(
+            config, ca_file=broker.ca_file, password_file=broker.password_file
+        )
+        with closing(MqttPublisher(config, line="line3", announces=False)) as trial:
+            trial.wait_connected(10)
+        running.write(numbered(0), None)  # it was not driven away
+        wait_until(lambda: subscriber.payloads(VERDICT))
+        assert subscriber.payloads(STATUS) == ["online"]
+
+
 def test_the_broker_says_offline_when_the_process_is_killed(broker: Broker) -> None:
     program = Path(__file__).with_name("publish_until_killed.py")
     command = [sys.executable, str(program), str(broker.port)]
@@ -238,9 +256,6 @@ def test_a_broker_that_is_not_there_yet_is_no_error_at_the_start(tmp_path: Path)
     with pytest.raises(OutputError, match="Connection refused"):
         sink.wait_connected(0.5)
     sink.close()
-
-
-SOUND = MqttConfig(host="broker", tls=True, username="edge")
 
 
 @pytest.mark.parametrize(
