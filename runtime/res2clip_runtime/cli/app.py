@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from res2clip_runtime.cli.cameras import cameras
 from res2clip_runtime.cli.doctor import doctor
 from res2clip_runtime.cli.group import CommandGroup
 from res2clip_runtime.cli.inspect import inspect
@@ -22,5 +23,6 @@ app = typer.Typer(
 app.callback(invoke_without_command=True)(inspect)
 app.command()(teach)
 app.add_typer(recipe_app, name="recipe")
+app.command()(cameras)
 app.command()(verify)
 app.command()(doctor)
