@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from res2clip_runtime.cli.cameras import cameras
 from res2clip_runtime.cli.doctor import doctor
 from res2clip_runtime.cli.group import CommandGroup
 from res2clip_runtime.cli.init import init
@@ -24,5 +25,6 @@ app.callback(invoke_without_command=True)(inspect)
 app.command()(teach)
 app.command()(init)
 app.add_typer(recipe_app, name="recipe")
+app.command()(cameras)
 app.command()(verify)
 app.command()(doctor)

@@ -20,7 +20,7 @@ class Features(Protocol):
     """The features of one camera."""
 
     def has(self, name: str) -> bool:
-        """Return whether the camera has this feature now."""
+        """Return whether the camera has this feature and lets it be set."""
 
     def choices(self, name: str) -> Sequence[str]:
         """Return the values of an enumeration."""
@@ -40,6 +40,16 @@ def configure(features: Features, settings: CameraSettings, camera: str) -> None
         InputError: the camera lacks a feature that is asked for.
         SourceError: it does not take a value.
     """
+    try:
+        _set_all(features, settings, camera)
+    except SourceError as err:
+        raise SourceError(
+            f"{camera} does not take a setting: {err}; see what it allows, and that no other "
+            "program has it"
+        ) from err
+
+
+def _set_all(features: Features, settings: CameraSettings, camera: str) -> None:
     for name, value in settings.features.items():
         _demand(features, (name,), f"features.{name}", _text(value), camera)
     for name, asked in (
@@ -96,9 +106,9 @@ def _demand(features: Features, names: Sequence[str], asked: str, value: str, ca
             try:
                 features.set(name, value)
             except SourceError as err:
-                raise SourceError(f"{camera} does not take {asked} = {value}: {err}") from err
+                raise SourceError(f"{asked} = {value}: {err}") from err
             return
-    raise InputError(f"{camera} has no feature {' or '.join(names)} ({asked} = {value})")
+    raise InputError(f"{camera} has no feature {' or '.join(names)} to be set ({asked} = {value})")
 
 
 def _set_if_there(features: Features, name: str, value: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from res2clip_runtime.errors import (
@@ -17,10 +16,16 @@ from res2clip_runtime.errors import (
 from res2clip_runtime.sources.frame import Frame, LiveFrames
 from res2clip_runtime.sources.genicam_settings import configure
 from res2clip_runtime.sources.pixel_formats import to_rgb
+from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
 from res2clip_runtime.sources.source import Source
 
 __all__ = ["GentlCamera", "open_producer"]
+
+_DISCOVERY_S = 10.0
+"""A producer may look for its cameras on every network for seconds."""
+_PATIENCE_S = 0.2
+"""How often the thread asks whether it should end."""
 
 
 def open_producer(path: Path) -> Any:
@@ -44,19 +49,16 @@ def open_producer(path: Path) -> Any:
         )
     harvester = Harvester()
     try:
-        harvester.add_file(str(path))
+        harvester.add_file(str(path), check_validity=True)
         harvester.update()
     except Exception as err:  # GenTL's errors have no common root
         harvester.reset()
         raise SourceError(f"{path} is no GenTL producer for this machine: {err}") from err
-    if not harvester.files:
-        harvester.reset()
-        raise SourceError(f"{path} is no GenTL producer for this machine")
     return harvester
 
 
 class GentlCamera(Source):
-    """Pictures of one camera of a GenTL producer."""
+    """Pictures of one camera of a GenTL producer, the newest; in triggered mode each."""
 
     live = True
 
@@ -77,67 +79,91 @@ class GentlCamera(Source):
             SourceError: it is not there, belongs to another program, or refuses a setting.
         """
         settings = settings or CameraSettings()
-        self._name = f"the camera {name or '(the first)'} of {producer.name}"
         self.waits = settings.trigger != "off"
         self.has_trigger = settings.trigger == "software"
-        self._acquirer: Any = None
-        self._harvester = open_producer(producer)
-        try:
-            with self._reporting("cannot be opened"):
-                index = self._find(name, producer)
-                self._acquirer = self._harvester.create(index)
-            self._features = _GentlFeatures(self._acquirer.remote_device.node_map)
-            configure(self._features, settings, self._name)
-            with self._reporting("refuses to start"):
-                self._describe(index)
-                self._acquirer.start()
-        except (InputError, SourceError):
-            self.close()
-            raise
-        self._frames = LiveFrames(f"gentl-{self._id}", settings)
+        # In a thread, because harvesters waits by the time of day: a clock that is set back
+        # lengthens its waiting.
+        self._thread = ReaderThread(
+            lambda: _Acquirer(producer, name, settings),
+            name=f"the camera {name or '(the first)'} of {producer.name}",
+            timeout_s=settings.connect_timeout_s + _DISCOVERY_S,
+        )
+
+    @property
+    def dropped(self) -> int:  # type: ignore[override]
+        """Pictures that a newer one replaced before anybody read them."""
+        return self._thread.dropped
 
     @property
     def damaged(self) -> int:  # type: ignore[override]
         """Pictures that came incomplete."""
-        return self._frames.damaged
+        return self._thread.damaged
 
     def describe(self) -> str:
-        """Return maker, model, id, size."""
-        return self._description
+        """Return maker, model, id and size."""
+        return self._thread.description
 
     def read(self, timeout_s: float) -> Frame | None:
-        """Return the next picture, in free run the newest; see :class:`Source`."""
-        end = monotonic() + timeout_s
-        while True:
-            # 0 would wait for ever.
-            left_s = max(0.001, end - monotonic())
-            with self._reporting("broke off"):
-                buffer = self._acquirer.try_fetch(timeout=left_s)
-            if buffer is None:
-                if not self._acquirer.is_acquiring():
-                    raise SourceError(f"{self._name} has stopped; check its cable and power")
-                return None
-            with self._reporting("broke off"), buffer:
-                if frame := self._taken(buffer):
-                    return frame
+        """Return the newest picture; see :class:`Source`."""
+        return self._thread.read(timeout_s)
 
     def trigger(self) -> None:
         """Take one picture now; see :class:`Source`."""
-        if not self.has_trigger:
+        if not self.has_trigger or self._thread.handle is None:
             super().trigger()
-        with self._reporting("does not take the trigger"):
-            while late := self._acquirer.try_fetch(timeout=0.001):
-                late.queue()
-                self.dropped += 1
-            self._features.set("TriggerSoftware", "1")
+            return
+        self._thread.forget()
+        self._thread.handle.trigger()
 
     def close(self) -> None:
         """Stop and free the camera and the producer."""
-        acquirer, self._acquirer = self._acquirer, None
+        self._thread.close()
+
+
+class _Acquirer:
+    """Harvesters' camera; used by one thread, but for the trigger."""
+
+    def __init__(self, producer: Path, name: str | None, settings: CameraSettings) -> None:
+        self._name = f"the camera {name or '(the first)'} of {producer.name}"
+        self._camera: Any = None
+        self._harvester = open_producer(producer)
+        try:
+            with self._reporting("cannot be opened"):
+                index = self._find(name, producer)
+                self._camera = self._harvester.create(index)
+            self._features = _GentlFeatures(self._camera.remote_device.node_map)
+            configure(self._features, settings, self._name)
+            with self._reporting("refuses to start"):
+                self._describe(index)
+                self._camera.start()
+        except (InputError, SourceError):
+            self.close()
+            raise
+        self.frames = LiveFrames(f"gentl-{self._id}", settings)
+
+    def describe(self) -> str:
+        return self._description
+
+    def grab(self) -> Frame | None:
+        with self._reporting("broke off"):
+            buffer = self._camera.try_fetch(timeout=_PATIENCE_S)
+            if buffer is None and not self._camera.is_acquiring():
+                raise SourceError(f"{self._name} has stopped; check its cable and power")
+            if buffer is None:
+                return None
+            with buffer:
+                return self._taken(buffer)
+
+    def trigger(self) -> None:
+        with self._reporting("does not take the trigger"):
+            self._features.set("TriggerSoftware", "1")
+
+    def close(self) -> None:
+        camera, self._camera = self._camera, None
         with suppress(Exception):  # it may be gone; then there is nothing to stop
-            if acquirer is not None:
-                acquirer.stop()
-                acquirer.destroy()
+            if camera is not None:
+                camera.stop()
+                camera.destroy()
         self._harvester.reset()
 
     def _find(self, name: str | None, producer: Path) -> int:
@@ -149,26 +175,23 @@ class GentlCamera(Source):
         raise SourceError(f"{producer.name} finds no camera {name or ''}; it finds: {known}")
 
     def _describe(self, index: int) -> None:
-        device, nodes = self._harvester.device_info_list[index], self._acquirer.remote_device
+        device, nodes = self._harvester.device_info_list[index], self._camera.remote_device
         size = f"{nodes.node_map.Width.value} x {nodes.node_map.Height.value} px"
         self._id = device.id_
         self._description = f"{device.vendor} {device.model} {device.id_} ({size}, GenTL)"
 
     def _taken(self, buffer: Any) -> Frame | None:
         if not buffer.payload.components:
-            self._frames.count_damaged("it holds no picture")
+            self.frames.count_damaged("it holds no picture")
             return None
         picture = buffer.payload.components[0]
-        if picture.width * picture.height == 0 or buffer.module.is_incomplete():
-            self._frames.count_damaged("incomplete")
-            return None
         image = to_rgb(
             picture.data.view("u1"),
             picture.data_format,
             width=picture.width,
             height=picture.height,
         )
-        return self._frames.frame(image, device_time_ns=_device_time_ns(buffer))
+        return self.frames.frame(image, device_time_ns=_device_time_ns(buffer))
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:
@@ -190,7 +213,7 @@ class _GentlFeatures:
         self._nodes, self._genapi = nodes, genicam.genapi
 
     def has(self, name: str) -> bool:
-        return self._nodes.has_node(name) and self._genapi.is_available(self._nodes.get_node(name))
+        return self._nodes.has_node(name) and self._genapi.is_writable(self._nodes.get_node(name))
 
     def choices(self, name: str) -> Sequence[str]:
         return list(self._nodes.get_node(name).symbolics)
@@ -205,6 +228,6 @@ class _GentlFeatures:
 
 def _device_time_ns(buffer: Any) -> int | None:
     try:
-        return int(buffer.timestamp_ns)
+        return int(buffer.module.timestamp_ns)
     except Exception:  # a producer need not have it, and says so in its own way
         return None

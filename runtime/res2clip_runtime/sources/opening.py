@@ -36,25 +36,37 @@ def open_source(
         MissingExtraError: what reads it is not installed.
     """
     settings = settings or CameraSettings()
+    scheme, colon, rest = place.partition(":")
+    if colon and scheme == "watch":
+        return _watch(rest, exclude)
+    if colon and scheme in _KINDS and (scheme not in _STREAMS or rest.startswith("//")):
+        return _KINDS[scheme](place, settings)
     path = Path(place)
     if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
         from res2clip_runtime.sources.video_file import VideoFile
 
         return VideoFile(path)
-    if path.exists():
-        return PictureFiles(find_pictures(place, subfolders=True, exclude=exclude), place)
-    if place.isdigit():
-        return _v4l2(place, settings)
-    scheme, colon, _ = place.partition(":")
-    if colon and scheme in _KINDS:
-        return _KINDS[scheme](place, settings)
-    if "://" in place:
-        raise InputError(
-            f"{scheme}:// is nothing that gives pictures; known: {' '.join(sorted(_KINDS))}"
-        )
-    if not is_pattern(place):
-        raise ArtefactNotFoundError(f"there is nothing at {place} (--source); check the path")
+    if not path.exists():
+        if place.isdigit():
+            return _v4l2(place, settings)
+        if "://" in place:
+            known = " ".join(sorted((*_KINDS, "watch")))
+            raise InputError(f"{scheme}:// is nothing that gives pictures; known: {known}")
+        if not is_pattern(place):
+            raise ArtefactNotFoundError(f"there is nothing at {place} (--source); check the path")
     return PictureFiles(find_pictures(place, subfolders=True, exclude=exclude), place)
+
+
+def _watch(rest: str, exclude: Sequence[Path]) -> Source:
+    from res2clip_runtime.sources.folder_watch import FolderWatch
+
+    folder, _, which = rest.removeprefix("//").partition("#")
+    if not folder or which not in ("", "all"):
+        raise InputError(
+            f"watch:{rest} names no folder; give watch:DIR, or watch:DIR#all to begin with the "
+            "pictures that are there already"
+        )
+    return FolderWatch(Path(folder), existing=which == "all", exclude=exclude)
 
 
 def _v4l2(place: str, settings: CameraSettings) -> Source:
@@ -104,14 +116,33 @@ def _after(place: str) -> str:
     return place.partition(":")[2].removeprefix("//")
 
 
+def _csi(place: str, settings: CameraSettings) -> Source:
+    from res2clip_runtime.sources.gstreamer import GstreamerPipeline
+    from res2clip_runtime.sources.jetson import csi_pipeline
+
+    sensor = _after(place)
+    if not sensor.isdigit():
+        raise InputError(f"{place} is no camera of a Jetson; give csi://0, csi://1, ...")
+    name = f"csi{sensor}"
+    return GstreamerPipeline(csi_pipeline(int(sensor), settings), settings, name=name)
+
+
+def _gst(place: str, settings: CameraSettings) -> Source:
+    from res2clip_runtime.sources.gstreamer import GstreamerPipeline
+
+    return GstreamerPipeline(place.removeprefix("gst:"), settings)
+
+
+_STREAMS = ("rtsp", "rtsps", "http", "https", "rtmp", "rtp", "udp", "srt", "tcp")
+"""What FFmpeg opens over the network."""
 _KINDS: dict[str, Callable[[str, CameraSettings], Source]] = {
     "v4l2": _v4l2,
+    "csi": _csi,
+    "gst": _gst,
     "gige": _gige,
     "aravis": _aravis,
     "pylon": _pylon,
     "gentl": _gentl,
-    **dict.fromkeys(
-        ("rtsp", "rtsps", "http", "https", "rtmp", "rtp", "udp", "srt", "tcp"), _stream
-    ),
+    **dict.fromkeys(_STREAMS, _stream),
 }
 """What opens each scheme; imported only then, for their libraries are optional."""

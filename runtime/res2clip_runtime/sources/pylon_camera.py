@@ -16,6 +16,9 @@ from res2clip_runtime.sources.source import Source
 
 __all__ = ["PylonCamera", "pylon_library"]
 
+_READY_MS = 1000
+"""Longest wait until the camera takes a trigger."""
+
 
 def pylon_library() -> Any:
     """Return the package ``pypylon``, with its parts ``pylon`` and ``genicam`` imported.
@@ -102,6 +105,11 @@ class PylonCamera(Source):
                     break
                 late.Release()
                 self.dropped += 1
+            if self._camera.CanWaitForFrameTriggerReady():
+                # Without waiting a trigger that comes too early is lost.
+                self._camera.WaitForFrameTriggerReady(
+                    _READY_MS, self._pylon.TimeoutHandling_ThrowException
+                )
             self._camera.ExecuteSoftwareTrigger()
 
     def close(self) -> None:
@@ -172,7 +180,7 @@ class _PylonFeatures:
         self._library, self._nodes = library, camera.GetNodeMap()
 
     def has(self, name: str) -> bool:
-        return bool(self._library.genicam.IsAvailable(self._nodes.GetNode(name)))
+        return bool(self._library.genicam.IsWritable(self._nodes.GetNode(name)))
 
     def choices(self, name: str) -> Sequence[str]:
         return list(self._nodes.GetNode(name).Symbolics)

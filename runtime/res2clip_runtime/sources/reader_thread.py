@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import Res2ClipError, SourceError
-from res2clip_runtime.sources.frame import Frame
+from res2clip_runtime.sources.frame import Frame, LiveFrames
 
 __all__ = ["Handle", "ReaderThread"]
 
 logger = logging.getLogger(__name__)
+H = TypeVar("H", bound="Handle")
 
 
 class Handle(Protocol):
-    """A device or connection that only blocks; the thread alone touches it, from open to close."""
+    """A device or connection that only blocks; the thread opens it, reads it and closes it."""
+
+    frames: LiveFrames
+    """Names its pictures and counts the damaged ones."""
 
     def grab(self) -> Frame | None:
-        """Return the next picture however long it takes, None for a damaged one."""
+        """Return the next picture however long it takes; None goes on to the next call."""
 
     def describe(self) -> str:
         """Return one line for the person at the machine."""
@@ -29,14 +33,14 @@ class Handle(Protocol):
         """Free it."""
 
 
-class ReaderThread(Closable):
+class ReaderThread(Closable, Generic[H]):
     """Keeps the newest picture of a handle.
 
     Libraries that block (FFmpeg, V4L2) do not bear being closed by another thread while they read.
     So the thread opens the handle, reads and closes it; one that never returns is left behind.
     """
 
-    def __init__(self, opening: Callable[[], Handle], *, name: str, timeout_s: float) -> None:
+    def __init__(self, opening: Callable[[], H], *, name: str, timeout_s: float) -> None:
         """Start, and wait until the handle is open.
 
         Args:
@@ -48,8 +52,9 @@ class ReaderThread(Closable):
             Res2ClipError: what ``opening`` raised.
             SourceError: it was not open in time.
         """
-        self.dropped = self.damaged = 0
+        self.dropped = 0
         self.description = name
+        self.handle: H | None = None
         self._name, self._opening = name, opening
         self._changed = threading.Condition()
         self._opened = self._stop = False
@@ -66,6 +71,11 @@ class ReaderThread(Closable):
             self._thread.join()  # it has failed, and ends
             self._raise_failure()
 
+    @property
+    def damaged(self) -> int:
+        """Pictures that came damaged."""
+        return self.handle.frames.damaged if self.handle else 0
+
     def read(self, timeout_s: float) -> Frame | None:
         """Return the newest picture that nobody has read, or None if none came in time.
 
@@ -78,6 +88,12 @@ class ReaderThread(Closable):
             if frame is None and self._failure is not None:
                 self._raise_failure()
             return frame
+
+    def forget(self) -> None:
+        """Drop the picture that nobody has read."""
+        with self._changed:
+            self.dropped += self._newest is not None
+            self._newest = None
 
     def close(self, timeout_s: float = 3.0) -> None:
         """Stop reading; wait for the thread at most ``timeout_s``."""
@@ -95,20 +111,19 @@ class ReaderThread(Closable):
             return
         try:
             with self._changed:
-                self.description, self._opened = handle.describe(), True
+                self.handle, self.description = handle, handle.describe()
+                self._opened = True
                 self._changed.notify_all()
             while not self._stop:
-                self._keep(handle.grab())
+                if frame := handle.grab():
+                    self._keep(frame)
         except Exception as err:
             self._fail(err)
         finally:
             handle.close()
 
-    def _keep(self, frame: Frame | None) -> None:
+    def _keep(self, frame: Frame) -> None:
         with self._changed:
-            if frame is None:
-                self.damaged += 1
-                return
             self.dropped += self._newest is not None
             self._newest = frame
             self._changed.notify_all()

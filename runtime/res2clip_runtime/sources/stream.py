@@ -86,7 +86,7 @@ class _Connection:
         video[0].thread_type = "SLICE"
         self._size = f", {video[0].width} x {video[0].height} px" if video[0].width else ""
         self._timeout_s = settings.read_timeout_s
-        self._frames = LiveFrames(_name_of(shown), settings)
+        self.frames = LiveFrames(_name_of(shown), settings)
         self._packets: Iterator[Any] = self._container.demux(video[0])
         self._pictures: list[Any] = []
 
@@ -99,13 +99,13 @@ class _Connection:
             try:
                 self._pictures = packet.decode()
             except self._av.error.FFmpegError as err:
-                self._frames.count_damaged(_why(err))
+                self.frames.count_damaged(_why(err))
                 return None
         picture = self._pictures.pop(0)
         if picture.is_corrupt:
-            self._frames.count_damaged("the decoder says that they are")
+            self.frames.count_damaged("the decoder says that they are")
             return None
-        return self._frames.frame(picture.to_ndarray(format="rgb24"))
+        return self.frames.frame(picture.to_ndarray(format="rgb24"))
 
     def close(self) -> None:
         self._container.close()

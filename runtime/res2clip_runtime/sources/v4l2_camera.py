@@ -117,7 +117,7 @@ class _Capture:
         except Res2ClipError:
             self.close()
             raise
-        self._frames = LiveFrames(f"camera{index}", settings)
+        self.frames = LiveFrames(f"camera{index}", settings)
 
     def describe(self) -> str:
         width, height = (int(self._get(f"FRAME_{side}")) for side in ("WIDTH", "HEIGHT"))
@@ -129,7 +129,7 @@ class _Capture:
             raise SourceError(
                 f"camera {self._index} gives no more pictures; check its cable and power"
             )
-        return self._frames.frame(bgr_to_rgb(bgr))
+        return self.frames.frame(bgr_to_rgb(bgr))
 
     def close(self) -> None:
         with _quiet(self._cv2):

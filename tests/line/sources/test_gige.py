@@ -38,7 +38,7 @@ def test_a_camera_gives_pictures_in_each_of_its_formats(
 def test_settings_are_taken_or_refused_with_their_name(network: PrivateNetwork) -> None:
     seen = network.call(SCENARIOS, "settings_taken_and_refused")
     assert seen["exposure"] is True
-    assert "does not take PixelFormat = Bogus8" in seen["bogus format"]
+    assert "does not take a setting: PixelFormat = Bogus8" in seen["bogus format"]
     assert "InputError" in seen["bogus feature"]
     assert "LensCap" in seen["bogus feature"]
     assert "it has: Line0, Software" in seen["bogus line"]
