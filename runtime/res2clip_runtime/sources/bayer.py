@@ -1,7 +1,7 @@
 """Colour from a sensor that sees one colour at each pixel (Bayer mosaic), bilinear.
 
 OpenCV does it where it is installed (the extra ``camera``); the NumPy here gives the same values,
-bit for bit, some twenty times slower. A row or column at the border is that of its neighbour.
+bit for bit, and takes longer. A row or column at the border is that of its neighbour.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def bayer_to_rgb(values: npt.NDArray[Any], *, order: str, bits: int = 8) -> Pict
         code = {"RG": "RGGB", "GR": "GRBG", "GB": "GBRG", "BG": "BGGR"}[order]
         conversion = getattr(cv2, f"COLOR_Bayer{code}2RGB")
         rgb = cv2.cvtColor(np.ascontiguousarray(values), conversion)
-    return np.ascontiguousarray((rgb >> (bits - 8)).astype(np.uint8))
+    if bits == 8:
+        return np.asarray(rgb, np.uint8)
+    return (rgb >> (bits - 8)).astype(np.uint8)
 
 
 def bilinear(values: npt.NDArray[Any], *, order: str) -> npt.NDArray[Any]:
