@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -218,6 +220,20 @@ def test_leaving_a_silent_broker_ends_soon(
             sink.write(numbered(1), None)
 
 
+def test_leaving_a_broker_that_never_answers_the_handshake_ends_soon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        config = MqttConfig(host="127.0.0.1", port=mute.getsockname()[1], tls=True, keepalive_s=60)
+        sink = MqttPublisher(config, line="line3")
+        peer, _ = mute.accept()
+        with pytest.raises(OutputError, match="no connection yet"):
+            sink.wait_connected(0.3)
+        start = time.monotonic()
+        sink.close()
+        assert time.monotonic() - start < 10
+        peer.close()
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name == "mqtt-end"])
+
+
 def test_a_connection_that_is_only_tried_leaves_no_trace(
     broker: Broker, publisher: Callable[..., MqttPublisher]
 ) -> None:
@@ -245,9 +261,10 @@ def test_the_broker_says_offline_when_the_process_is_killed(broker: Broker) -> N
     ):
         assert process.stdout
         assert process.stdout.readline() == b"online\n"
+        topic = "res2clip/line9/status"
+        wait_until(lambda: subscriber.payloads(topic) == ["online"])
         process.kill()
         process.wait()
-        topic = "res2clip/line9/status"
         wait_until(lambda: subscriber.payloads(topic) == ["online", "offline"])
 
 
