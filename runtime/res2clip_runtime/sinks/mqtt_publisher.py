@@ -164,7 +164,11 @@ class MqttPublisher:
         if isinstance(connection := client.socket(), socket.socket):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        client.loop_stop()
+        # Neither can its thread be woken from a TLS handshake that a broker leaves unanswered; it
+        # ends with the handshake, at the latest after keepalive_s.
+        ending = threading.Thread(target=client.loop_stop, name="mqtt-end", daemon=True)
+        ending.start()
+        ending.join(_FAREWELL_S)
 
     def _make_client(self, line: str) -> mqtt.Client:
         try:

@@ -43,6 +43,8 @@ class WebhookConfig:
 
     def __post_init__(self) -> None:
         check_text("webhook.url", self.url, forbidden=" ")
+        if not self.url.isascii():
+            raise InputError(f"webhook.url is {self.url!r}, expected ASCII; escape others with %")
         parts = _split(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"webhook.url is {self.url!r}, expected https://host/path or http://")
@@ -82,8 +84,8 @@ class Webhook:
         }
         if config.secret_file is not None:
             secret = read_secret("webhook.secret_file", config.secret_file)
-            if not secret.isascii():
-                raise InputError("webhook.secret_file: expected ASCII, as headers are")
+            if not (secret.isascii() and secret.isprintable()):
+                raise InputError("webhook.secret_file: expected printable ASCII, as headers are")
             self._headers[config.header] = secret
 
     def write(self, verdict: Verdict, picture: PictureU8 | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import struct
 from pathlib import Path
 
 import hypothesis
@@ -399,9 +400,7 @@ def test_scores_are_signed_32_bits_in_either_order(
         plc.answer(dataclasses.replace(ng, score=score), plc.trigger())
         words = plc.handshake.status_words(plc.now_s)[4:6]
         high, low = words if order == "high_first" else reversed(words)
-        assert int.from_bytes(high.to_bytes(2, "big") + low.to_bytes(2, "big"), signed=True) == (
-            thousandths
-        )
+        assert struct.unpack(">i", struct.pack(">HH", high, low)) == (thousandths,)
 
 
 def test_numbers_beyond_32_bits_stay_at_the_end() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import struct
 import threading
@@ -22,8 +23,9 @@ from res2clip_runtime.sinks import SinkWorker
 READY, BUSY, VALID = StatusBit.READY, StatusBit.BUSY, StatusBit.VALID
 GOOD, BAD, FAULT = StatusBit.OK, StatusBit.NG, StatusBit.FAULT
 ANY_PORT = ModbusConfig(
-    port=0, recipes={1: "washer", 2: "nut"}, result_timeout_s=2.0, plc_heartbeat_s=1.0
+    port=0, recipes={1: "washer", 2: "nut"}, result_timeout_s=20.0, plc_heartbeat_s=5.0
 )
+SUPERVISED = dataclasses.replace(ANY_PORT, plc_heartbeat_s=0.8)
 
 
 class Plc:
@@ -148,7 +150,7 @@ def test_the_plc_switches_the_recipe_with_its_trigger(start: Start, line: SmallL
 def test_a_client_gone_in_the_middle_finds_a_void_result_when_it_is_back(
     start: Start, line: SmallLine
 ) -> None:
-    server, plc = start()
+    server, plc = start(SUPERVISED)
     line.hold()
     plc.trigger(number=5)
     plc.close()
@@ -166,7 +168,7 @@ def test_a_client_gone_in_the_middle_finds_a_void_result_when_it_is_back(
 
 
 def test_a_heartbeat_that_stops_voids_an_ok_that_stands(start: Start) -> None:
-    _, plc = start()
+    _, plc = start(SUPERVISED)
     plc.trigger(number=1)
     assert GOOD in plc.answered()[0]
     wait_until(lambda: FAULT in plc.looks()[0])  # looking is no sign of life
@@ -176,7 +178,7 @@ def test_a_heartbeat_that_stops_voids_an_ok_that_stands(start: Start) -> None:
 def test_a_line_too_slow_for_the_plc_is_late_and_its_answer_void(
     start: Start, line: SmallLine
 ) -> None:
-    _, plc = start(ModbusConfig(port=0, result_timeout_s=0.2))
+    _, plc = start(dataclasses.replace(ANY_PORT, result_timeout_s=0.2))
     line.hold()
     plc.trigger(number=1)
     assert plc.answered() == (READY | BAD | FAULT, FaultCode.LATE)

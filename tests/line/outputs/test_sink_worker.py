@@ -150,14 +150,21 @@ def test_one_sink_that_always_fails_touches_no_other() -> None:
     broken.refuse = 10**9
     hanging.gate.clear()
     workers = [
-        SinkWorker(sink, name=name, capacity=8, backoff=QUICK)
-        for name, sink in (("broken", broken), ("hanging", hanging), ("sound", sound))
+        SinkWorker(sink, name=name, capacity=capacity, backoff=QUICK)
+        for name, sink, capacity in (
+            ("broken", broken, 8),
+            ("hanging", hanging, 8),
+            ("sound", sound, 500),
+        )
     ]
-    for number in range(500):
+    for worker in workers[:2]:
+        worker.offer(numbered(0), None)
+    wait_until(lambda: broken.attempts and hanging.attempts)
+    for number in range(1, 501):
         for worker in workers:
             worker.offer(numbered(number), None)
-        wait_until(lambda n=number: len(sound.names) == n + 1)
-    assert [worker.health.dropped for worker in workers] == [491, 491, 0]
+    wait_until(lambda: len(sound.names) == 500)
+    assert [worker.health.dropped for worker in workers] == [492, 492, 0]
     for worker in workers:
         worker.close(timeout_s=0.1)
     assert [worker.health.state for worker in workers] == ["closed"] * 3

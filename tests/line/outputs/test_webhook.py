@@ -151,6 +151,14 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(
         Webhook(to(server, timeout_s=0.3)).write(numbered(0), None)
 
 
+def test_a_secret_that_is_no_header_is_refused_without_being_shown(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"Bearer \x01abc")
+    with pytest.raises(InputError, match=r"webhook\.secret_file: expected printable") as refused:
+        Webhook(WebhookConfig(url="http://host/", secret_file=path))
+    assert "abc" not in str(refused.value)
+
+
 def test_a_redirection_is_not_followed(serve: Callable[..., Server]) -> None:
     server = serve()
     server.statuses = [302]
@@ -193,6 +201,7 @@ def test_the_certificate_and_the_name_in_it_are_verified(
     ("settings", "message"),
     [
         ({"url": "ftp://host/x"}, r"webhook\.url is 'ftp://host/x', expected https"),
+        ({"url": "http://host/Müll"}, r"expected ASCII"),
         ({"url": "https:///x"}, r"webhook\.url is"),
         ({"url": "http://host:99999/"}, r"webhook\.url is 'http://host:99999/'"),
         ({"url": "http://me:pass@host/"}, r"put it into webhook\.secret_file"),
