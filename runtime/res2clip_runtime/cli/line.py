@@ -35,6 +35,7 @@ from res2clip_runtime.service.housekeeping import keep_house
 from res2clip_runtime.service.line import Line
 from res2clip_runtime.service.notify import Notifier
 from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.sinks.backoff import Backoff
 from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.tally import Tally
 from res2clip_runtime.verdict import Decision
@@ -123,7 +124,7 @@ def _run(config: LineConfig) -> _Outcome:
         recipes = recipe_book(config, inspector.stages, loaded)
         for doubt in recipes.doubts():
             logger.warning("%s", doubt)
-        line = stack.enter_context(_open_line(config, inspector, recipes, stack))
+        line = stack.enter_context(_open_line(config, inspector, recipes))
         line.add_listener(tally.add)
         attach_controls(config, line, stack)
         notifier.status("warming up")
@@ -141,14 +142,13 @@ def _run(config: LineConfig) -> _Outcome:
         return _Outcome(tally, recipes.product, stopped)
 
 
-def _open_line(
-    config: LineConfig, inspector: Inspector, recipes: RecipeBook, stack: ExitStack
-) -> Line:
-    sinks = open_sinks(config, stack)
+def _open_line(config: LineConfig, inspector: Inspector, recipes: RecipeBook) -> Line:
+    sinks = open_sinks(config)
     if config.line.print != "none":
-        printer = SinkWorker(VerdictPrinter(config.line.print), name="stdout", pictures=False)
-        stack.callback(printer.close)
-        sinks.append(printer)
+        # One attempt: a reader that has gone never comes back.
+        printer = VerdictPrinter(config.line.print)
+        once = Backoff(attempts=1)
+        sinks.append(SinkWorker(printer, name="stdout", pictures=False, backoff=once))
     return build_line(config, stages=inspector.stages, recipes=recipes, sinks=sinks)
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "attach_controls",
     "build_line",
     "camera_plans",
+    "close_all",
     "first_recipes",
     "open_sinks",
     "recipe_book",
@@ -59,8 +60,8 @@ def camera_plans(config: LineConfig) -> list[CameraPlan]:
     return [table.plan(base=config.base, exclude=written) for table in config.camera]
 
 
-def open_sinks(config: LineConfig, stack: ExitStack) -> list[SinkWorker]:
-    """Return the line's outputs, each behind a worker that ``stack`` closes.
+def open_sinks(config: LineConfig) -> list[SinkWorker]:
+    """Return the line's outputs, each behind a worker of its own.
 
     Raises:
         OutputError: a place cannot be written.
@@ -68,21 +69,29 @@ def open_sinks(config: LineConfig, stack: ExitStack) -> list[SinkWorker]:
         InputError: a setting cannot be used.
     """
     workers: list[SinkWorker] = []
-    if config.jsonl is not None:
-        workers.append(SinkWorker(RotatingJsonl(config.jsonl), name="jsonl", pictures=False))
-    if config.pictures is not None:
-        kept = KeptPictures(config.pictures)
-        workers.append(SinkWorker(kept, name="pictures", capacity=16, wants=kept.wants))
-    if config.mqtt is not None:
-        publisher = MqttPublisher(config.mqtt, line=config.line.name)
-        workers.append(SinkWorker(publisher, name="mqtt", pictures=False))
-    if config.webhook is not None:
-        backoff = Backoff(attempts=config.webhook.attempts)
-        hook = Webhook(config.webhook)
-        workers.append(SinkWorker(hook, name="webhook", pictures=False, backoff=backoff))
-    for worker in workers:
-        stack.callback(worker.close)
+    try:
+        if config.jsonl is not None:
+            workers.append(SinkWorker(RotatingJsonl(config.jsonl), name="jsonl", pictures=False))
+        if config.pictures is not None:
+            kept = KeptPictures(config.pictures)
+            workers.append(SinkWorker(kept, name="pictures", capacity=16, wants=kept.wants))
+        if config.mqtt is not None:
+            publisher = MqttPublisher(config.mqtt, line=config.line.name)
+            workers.append(SinkWorker(publisher, name="mqtt", pictures=False))
+        if config.webhook is not None:
+            backoff = Backoff(attempts=config.webhook.attempts)
+            hook = Webhook(config.webhook)
+            workers.append(SinkWorker(hook, name="webhook", pictures=False, backoff=backoff))
+    except BaseException:
+        close_all(workers)
+        raise
     return workers
+
+
+def close_all(sinks: Sequence[SinkWorker]) -> None:
+    """Close sinks of a line that could not begin."""
+    for sink in sinks:
+        sink.close()
 
 
 def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
@@ -101,7 +110,6 @@ def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
         stack.enter_context(HttpControl(config.http, line))
     if config.metrics is not None:
         page = SinkWorker(MetricsPage(config.metrics, line), name="metrics", pictures=False)
-        stack.callback(page.close)
         line.add_sink(page)
 
 
@@ -117,11 +125,15 @@ def _check_numbers(config: ModbusConfig, products: tuple[str, ...]) -> None:
 def build_line(
     config: LineConfig, *, stages: Stages, recipes: RecipeBook, sinks: Sequence[SinkWorker] = ()
 ) -> Line:
-    """Return the line, not yet started.
+    """Return the line, not yet started; it owns the sinks, which are closed if this fails.
 
     Raises:
         InputError: the cameras do not fit each other or the mode.
     """
-    return Line(
-        config.line, stages=stages, recipes=recipes, cameras=camera_plans(config), sinks=sinks
-    )
+    try:
+        return Line(
+            config.line, stages=stages, recipes=recipes, cameras=camera_plans(config), sinks=sinks
+        )
+    except BaseException:
+        close_all(sinks)
+        raise

@@ -44,7 +44,10 @@ class Figures:
 
     @property
     def latency_ms(self) -> dict[str, float]:
-        """Median of the last pictures by stage; ``total`` is that of the sums."""
+        """Median of the last pictures by stage; ``total`` is that of the sums of the stages.
+
+        ``service`` is what a part took besides, from the picture at hand to the verdict handed on.
+        """
         with self._lock:
             kept = {stage: list(values) for stage, values in self._latency_ms.items()}
         return {stage: statistics.median(values) for stage, values in kept.items()}
@@ -62,4 +65,13 @@ class Figures:
                 return
             times_ms = {**verdict.latency_ms, "total": sum(verdict.latency_ms.values())}
             for stage, ms in times_ms.items():
-                self._latency_ms.setdefault(stage, deque(maxlen=WINDOW)).append(ms)
+                self._keep(stage, ms)
+
+    def add_part(self, verdict: Verdict, *, took_ms: float) -> None:
+        """Note what a part took from its pictures at hand to its verdict handed on."""
+        if verdict.latency_ms:
+            with self._lock:
+                self._keep("service", took_ms - sum(verdict.latency_ms.values()))
+
+    def _keep(self, stage: str, ms: float) -> None:
+        self._latency_ms.setdefault(stage, deque(maxlen=WINDOW)).append(ms)

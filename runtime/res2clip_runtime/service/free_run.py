@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 from res2clip_runtime.errors import InputError
@@ -76,8 +77,11 @@ class FreeRun:
         views.append((camera, frame))
         if len(views) == self._views_wanted():
             del self._parts[key]
+            began_ns = time.perf_counter_ns()
             done = self._inspection.inspect(views, self._recipes.product)
             self._outlet.deliver(done.verdict, done.picture)
+            took_ms = (time.perf_counter_ns() - began_ns) / 1e6
+            self._outlet.figures.add_part(done.verdict, took_ms=took_ms)
 
     def drained(self) -> bool:
         """Return whether every picture that came has been taken."""

@@ -64,6 +64,7 @@ class LineHealth:
     sinks: tuple[SinkHealth, ...] = ()
     """In the order of the configuration."""
     latency_ms: Mapping[str, float] = field(default_factory=dict)
-    """Median of the last 100 pictures by stage; ``total`` is the sum of the stages."""
+    """Median of the last 100 pictures by stage; ``total`` is the sum of the stages, ``service``
+    what a part took besides."""
     uptime_s: float = 0.0
     """Seconds since the line began."""

@@ -23,7 +23,7 @@ class Outlet(Closable):
     def __init__(self, sinks: Sequence[SinkWorker], figures: Figures) -> None:
         """Hand verdicts to ``sinks``."""
         self.sinks = tuple(sinks)
-        self._figures = figures
+        self.figures = figures
         self._listeners: list[Callable[[Verdict], None]] = []
         self._last: Verdict | None = None
 
@@ -42,7 +42,7 @@ class Outlet(Closable):
 
     def deliver(self, verdict: Verdict, picture: PictureU8 | None) -> None:
         """Hand on a verdict and its picture; quick, never raises."""
-        self._figures.add_verdict(verdict)
+        self.figures.add_verdict(verdict)
         self._last = verdict
         for listener in self._listeners:
             try:

@@ -44,6 +44,7 @@ class Triggered:
         self._captures = captures
         self._inspection = inspection
         self._recipes = recipes
+        self._outlet = outlet
         self._beat = beat
         self.desk = TriggerDesk(outlet.deliver, capacity=settings.trigger_queue)
         self._numbers = itertools.count(1)
@@ -107,11 +108,14 @@ class Triggered:
         if views is None:
             self.desk.error(ticket, ticket.failure or "no picture came")
             return
+        began_ns = time.perf_counter_ns()
         done = self._inspection.inspect(
             views, ticket.product, part_id=ticket.trigger_id, wanted=lambda: not ticket.closed
         )
         if not self.desk.answer(ticket, done.verdict, done.picture):
             logger.warning("trigger %s: its result came after the deadline", ticket.trigger_id)
+        took_ms = (time.perf_counter_ns() - began_ns) / 1e6
+        self._outlet.figures.add_part(done.verdict, took_ms=took_ms)
 
     def _take_input(self, frame: Frame, capture: Capture) -> None:
         """Take a picture of a camera that was triggered by its input: the picture is the trigger.

@@ -31,6 +31,7 @@ class RunningLine(Child):
         prefix: Sequence[str] = (),
         program: Sequence[str] = tuple(PROGRAM),
         env: dict[str, str] | None = None,
+        stdout: int | None = None,
     ) -> None:
         """Start it with ``config``; ``prefix`` goes before the command (``faketime``, ``ip``)."""
         self.config = config
@@ -40,7 +41,7 @@ class RunningLine(Child):
         self._out = self.out_path.open("ab")
         self.process = subprocess.Popen(
             [*prefix, *program, "--config", str(config), *arguments],
-            stdout=self._out,
+            stdout=self._out if stdout is None else stdout,
             stderr=self._log,
             text=True,
             env={**os.environ, "PYTHONPATH": search_path(), **(env or {})},
