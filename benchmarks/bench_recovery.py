@@ -2,10 +2,10 @@
 
     python benchmarks/bench_recovery.py [--runs 3]
 
-Each fault is done to a real component of a running `res2clip-run --config`: `noticed_s` is from the
-fault to the line's event that says so, `back_s` from the component's return to the next verdict (for
-an output: until it has everything). Medians; appended to results/recovery.csv. Cameras that cannot
-run here are left out and named. GigE cameras run in a network namespace of their own (root).
+Each fault is done to a real component of a running `res2clip-run --config`: `noticed_s` is from
+the fault to the line's event that says so, `back_s` from the component's return to the next verdict
+(for an output: until it has everything). Medians; appended to results/recovery.csv. Cameras that
+cannot run here are left out and named. GigE cameras run in a network namespace of their own (root).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class CameraPlan:
     """Opens a fresh handle; called again after every loss."""
     trigger: str = "off"
     """``off``, ``software``, or the camera's input that triggers it (``line0``)."""
-    stale_s: float = 5.0
+    stale_s: float = 2.0
     """A camera that runs freely and gives nothing for so long is lost."""
     picture_timeout_s: float = 2.0
     """Longest wait for the picture after a software trigger."""

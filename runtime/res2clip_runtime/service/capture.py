@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
 """Longest time the thread sits in the source, so that it notices a stop."""
+FIRST_PICTURE_S = 5.0
+"""A fresh handle may need so long for its first picture: a stream waits for its next key frame."""
 
 
 class Feed(Protocol):
@@ -65,6 +67,7 @@ class Capture(Closable):
         self._damaged_before = 0
         self._source: Source | None = None
         self._last_frame_s: float | None = None
+        self._began_s = 0.0
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name=f"camera-{plan.name}", daemon=True)
 
@@ -159,23 +162,52 @@ class Capture(Closable):
 
     def _run(self) -> None:
         while not self._stopping.is_set() and self._state != "ended":
-            try:
-                with self.plan.open() as source:
-                    self._begin(source)
-                    while not self._stopping.is_set():
-                        self._turn(source)
-            except SourceEnded:
-                self._end("ended", "", None)
-            except Res2ClipError as err:
-                self._end("lost", str(err), err)
-            except Exception as err:
-                logger.exception("a defect of res2clip, please report it: camera %s", self.name)
-                self._end("lost", f"{type(err).__name__}: {err}", err)
-            else:
-                self._end("lost", "the line is stopping", None)
-                return
+            source = self._opened_source()
+            if source is not None:
+                try:
+                    self._read(source)
+                finally:
+                    self._close(source)
             if self._state == "lost":
                 self._stopping.wait(self.plan.backoff.wait_s(max(1, self._failures)))
+
+    def _opened_source(self) -> Source | None:
+        source = None
+        try:
+            source = self.plan.open()
+            self._begin(source)
+        except Exception as err:
+            self._break_off(err)
+            if source is not None:
+                self._close(source)
+            return None
+        return source
+
+    def _read(self, source: Source) -> None:
+        """Read until the source ends, breaks off or a stop is asked for, and note which."""
+        try:
+            while not self._stopping.is_set():
+                self._turn(source)
+        except SourceEnded:
+            self._end("ended", "", None)
+        except Exception as err:
+            self._break_off(err)
+        else:
+            self._end("lost", "the line is stopping", None)
+
+    def _break_off(self, err: Exception) -> None:
+        """Note a failure before the handle is closed: a dead camera's takes seconds."""
+        if isinstance(err, Res2ClipError):
+            self._end("lost", str(err), err)
+        else:
+            logger.exception("a defect of res2clip, please report it: camera %s", self.name)
+            self._end("lost", f"{type(err).__name__}: {err}", err)
+
+    def _close(self, source: Source) -> None:
+        try:
+            source.close()
+        except Exception:  # what cannot be closed must not keep a fresh handle from being opened
+            logger.exception("camera %s: its handle could not be closed", self.name)
 
     def _begin(self, source: Source) -> None:
         on_demand = self._feed.on_demand(self.plan, source)
@@ -187,8 +219,8 @@ class Capture(Closable):
             self._on_demand = on_demand
             self._waits = source.waits
             self._live = source.live
-            self._last_frame_s = time.monotonic() if back else None
             self._began_s = time.monotonic()
+            self._last_frame_s = self._began_s if back else None
             if self._on_demand or self._waits:
                 self._ready()
             self._changed.notify_all()
@@ -240,11 +272,13 @@ class Capture(Closable):
                 self._changed.notify_all()
 
     def _check_silence(self) -> None:
-        since_s = self._began_s if self._last_frame_s is None else self._last_frame_s
+        limit_s, since_s = self.plan.stale_s, self._last_frame_s or self._began_s
+        if since_s <= self._began_s:
+            limit_s = max(limit_s, FIRST_PICTURE_S)
         silent_s = time.monotonic() - since_s
-        if silent_s > self.plan.stale_s:
+        if silent_s > limit_s:
             raise SourceError(
-                f"no picture for {silent_s:.1f} s, expected one within {self.plan.stale_s:g} s "
+                f"no picture for {silent_s:.1f} s, expected one within {limit_s:g} s "
                 "(stale_s); check its cable and power"
             )
 

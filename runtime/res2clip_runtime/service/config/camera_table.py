@@ -26,7 +26,7 @@ class CameraTable(CameraSettings):
     """A camera, stream, folder, pattern or video, as docs/cameras.md lists them."""
     name: str = "camera"
     """Name in results, health and logs; unique in the line."""
-    stale_s: float = 5.0
+    stale_s: float = 2.0
     """A camera that runs freely and gives nothing for so long is lost and opened anew."""
     picture_timeout_s: float = 2.0
     """Longest wait for the picture after a software trigger."""

@@ -46,7 +46,7 @@ source = {source}
 # fps = 15
 # exposure_us = 8000
 # gain = 0
-# stale_s = 5.0              # no picture for so long: the camera is lost and opened anew
+# stale_s = 2.0              # no picture for so long: the camera is lost and opened anew
 # user = "viewer"            # of a stream; its password stands in a file or variable, never here
 # password_file = "camera.password"
 
