@@ -114,10 +114,10 @@ class _Connection:
         start = time.monotonic()
         try:
             packet = next(self._packets, None)
-        except self._av.error.ExitError as err:
-            raise self._silent() from err
+        except self._av.error.ExitError:
+            raise self._silent() from None
         except self._av.error.FFmpegError as err:
-            raise SourceError(f"{self._shown} broke off: {_why(err)}") from err
+            raise SourceError(f"{self._shown} broke off: {_why(err)}") from None
         if time.monotonic() - start >= self._timeout_s:
             # What FFmpeg gives now lay in it since before the silence: it is old.
             raise self._silent()
@@ -131,7 +131,7 @@ class _Connection:
         )
 
     def _open(self, url: str, settings: CameraSettings) -> Any:
-        options, refusal = _options(url, settings), None
+        options = _options(url, settings)
         for container_format in _formats(url):
             try:
                 return self._av.open(
@@ -140,13 +140,13 @@ class _Connection:
                     options=options,
                     timeout=(settings.connect_timeout_s, settings.read_timeout_s),
                 )
-            except self._av.error.InvalidDataError as err:
-                refusal = err
+            except self._av.error.InvalidDataError:
+                continue
             except (self._av.error.FFmpegError, ValueError) as err:
-                raise _refused(self._shown, err) from err
+                raise _refused(self._shown, err) from None
         raise SourceError(
             f"{self._shown} does not answer in time, or sends no video that can be decoded"
-        ) from refusal
+        )
 
 
 def _options(url: str, settings: CameraSettings) -> dict[str, str]:
@@ -176,7 +176,10 @@ def _refused(shown: str, err: Exception) -> SourceError:
 
 
 def _why(err: Exception) -> str:
-    """Return the reason without the address, which may hold a password."""
+    """Return the reason without the address, which may hold a password.
+
+    For the same reason none of FFmpeg's errors is the cause of ours: a traceback would show it.
+    """
     return str(getattr(err, "strerror", None) or type(err).__name__)
 
 
