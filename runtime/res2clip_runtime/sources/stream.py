@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from res2clip_runtime.errors import MissingExtraError, SourceError
+from res2clip_runtime.errors import InputError, MissingExtraError, SourceError
 from res2clip_runtime.sources.frame import Frame, LiveFrames
 from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
@@ -150,9 +150,16 @@ class _Connection:
 
 
 def _options(url: str, settings: CameraSettings) -> dict[str, str]:
-    if urlsplit(url).scheme in ("rtsp", "rtsps"):
-        return {**_QUICK, "rtsp_transport": settings.transport}
-    return dict(_QUICK)
+    scheme, options = urlsplit(url).scheme, dict(_QUICK)
+    if scheme in ("rtsp", "rtsps"):
+        options["rtsp_transport"] = settings.transport
+    if settings.ca_file is not None:
+        if scheme != "https":
+            raise InputError(f"ca_file is for https:// and not for {scheme}://; leave it out")
+        if not settings.ca_file.is_file():
+            raise InputError(f"ca_file {settings.ca_file} does not exist; check the path")
+        options |= {"tls_verify": "1", "ca_file": str(settings.ca_file)}
+    return options
 
 
 def _formats(url: str) -> tuple[str | None, ...]:
