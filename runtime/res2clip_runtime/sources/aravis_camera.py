@@ -19,6 +19,8 @@ from res2clip_runtime.sources.source import Source
 __all__ = ["AravisCamera"]
 
 _BUFFERS = 8
+_FREEING_S = 1.0
+"""Longest wait for a camera to be freed."""
 
 
 class AravisCamera(Source):
@@ -93,11 +95,27 @@ class AravisCamera(Source):
             self._camera.software_trigger()
 
     def close(self) -> None:
-        """Stop and free the camera; one that does not answer any more takes a few seconds."""
-        if self._stream is not None and not self._lost.is_set():
-            with suppress(self._error):  # it may be gone; then there is nothing to stop
-                self._camera.stop_acquisition()
+        """Stop and free the camera.
+
+        Aravis tries for up to 8 s to tell a camera that is gone. That goes on in a thread, so that
+        nobody waits longer than a second to hear of the loss.
+        """
+        if self._camera is None:
+            return
+        handles = [self._stream, self._camera]
         self._stream = self._camera = None
+        thread = threading.Thread(target=self._free, args=[handles], name="free", daemon=True)
+        thread.start()
+        thread.join(_FREEING_S)
+
+    def _free(self, handles: list[Any]) -> None:
+        """Stop and drop the stream and the camera, the last references to them."""
+        stream, camera = handles
+        handles.clear()
+        if stream is not None and not self._lost.is_set():
+            with suppress(self._error):  # it may be gone; then there is nothing to stop
+                camera.stop_acquisition()
+        del stream, camera
 
     def _start(self, settings: CameraSettings) -> None:
         camera, device = self._camera, self._camera.get_device()

@@ -24,6 +24,8 @@ __all__ = ["GentlCamera", "open_producer"]
 
 _DISCOVERY_S = 10.0
 """A producer may look for its cameras on every network for seconds."""
+_TRIGGERED = 8
+"""So many triggered pictures wait for the reader."""
 _PATIENCE_S = 0.2
 """How often the thread asks whether it should end."""
 
@@ -87,6 +89,7 @@ class GentlCamera(Source):
             lambda: _Acquirer(producer, name, settings),
             name=f"the camera {name or '(the first)'} of {producer.name}",
             timeout_s=settings.connect_timeout_s + _DISCOVERY_S,
+            keep=_TRIGGERED if self.waits else 1,
         )
 
     @property

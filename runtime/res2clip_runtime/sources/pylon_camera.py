@@ -120,7 +120,7 @@ class PylonCamera(Source):
         with suppress(self._error):  # it may be gone; then there is nothing to stop
             camera.StopGrabbing()
             camera.Close()
-        camera.DetachDevice()
+        camera.DestroyDevice()
 
     def _open(self, serial: str | None) -> None:
         factory = self._pylon.TlFactory.GetInstance()

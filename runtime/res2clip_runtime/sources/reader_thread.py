@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -34,19 +35,22 @@ class Handle(Protocol):
 
 
 class ReaderThread(Closable, Generic[H]):
-    """Keeps the newest picture of a handle.
+    """Keeps the newest picture of a handle, or the last few.
 
     Libraries that block (FFmpeg, V4L2) do not bear being closed by another thread while they read.
     So the thread opens the handle, reads and closes it; one that never returns is left behind.
     """
 
-    def __init__(self, opening: Callable[[], H], *, name: str, timeout_s: float) -> None:
+    def __init__(
+        self, opening: Callable[[], H], *, name: str, timeout_s: float, keep: int = 1
+    ) -> None:
         """Start, and wait until the handle is open.
 
         Args:
             opening: opens it, in the thread.
             name: what is read, for messages.
             timeout_s: longest wait for the handle.
+            keep: pictures that wait for the reader; one more drops the oldest.
 
         Raises:
             Res2ClipError: what ``opening`` raised.
@@ -58,7 +62,8 @@ class ReaderThread(Closable, Generic[H]):
         self._name, self._opening = name, opening
         self._changed = threading.Condition()
         self._opened = self._stop = False
-        self._newest: Frame | None = None
+        self._waiting: deque[Frame] = deque()
+        self._keep = keep
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"read {name}", daemon=True)
         self._thread.start()
@@ -77,23 +82,24 @@ class ReaderThread(Closable, Generic[H]):
         return self.handle.frames.damaged if self.handle else 0
 
     def read(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture that nobody has read, or None if none came in time.
+        """Return the oldest picture that waits, or None if none came in time.
 
         Raises:
             SourceError: there will be no more.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._newest or self._failure, timeout_s)
-            frame, self._newest = self._newest, None
-            if frame is None and self._failure is not None:
+            self._changed.wait_for(lambda: self._waiting or self._failure, timeout_s)
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._failure is not None:
                 self._raise_failure()
-            return frame
+            return None
 
     def forget(self) -> None:
-        """Drop the picture that nobody has read."""
+        """Drop the pictures that nobody has read."""
         with self._changed:
-            self.dropped += self._newest is not None
-            self._newest = None
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
 
     def close(self, timeout_s: float = 3.0) -> None:
         """Stop reading; wait for the thread at most ``timeout_s``."""
@@ -116,16 +122,18 @@ class ReaderThread(Closable, Generic[H]):
                 self._changed.notify_all()
             while not self._stop:
                 if frame := handle.grab():
-                    self._keep(frame)
+                    self._take(frame)
         except Exception as err:
             self._fail(err)
         finally:
             handle.close()
 
-    def _keep(self, frame: Frame) -> None:
+    def _take(self, frame: Frame) -> None:
         with self._changed:
-            self.dropped += self._newest is not None
-            self._newest = frame
+            if len(self._waiting) == self._keep:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append(frame)
             self._changed.notify_all()
 
     def _fail(self, err: Exception) -> None:

@@ -49,6 +49,8 @@ class CameraSettings:
     """Environment variable that holds the password."""
     password_file: Path | None = None
     """File whose first line is the password; rather than the variable, where both are given."""
+    ca_file: Path | None = None
+    """Certificate that an ``https://`` server's must come from (PEM); None checks nothing."""
 
     def __post_init__(self) -> None:
         """Refuse values that no camera can have."""

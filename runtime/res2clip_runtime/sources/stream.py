@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from res2clip_runtime.errors import MissingExtraError, SourceError
+from res2clip_runtime.errors import InputError, MissingExtraError, SourceError
 from res2clip_runtime.sources.frame import Frame, LiveFrames
 from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
@@ -114,10 +114,10 @@ class _Connection:
         start = time.monotonic()
         try:
             packet = next(self._packets, None)
-        except self._av.error.ExitError as err:
-            raise self._silent() from err
+        except self._av.error.ExitError:
+            raise self._silent() from None
         except self._av.error.FFmpegError as err:
-            raise SourceError(f"{self._shown} broke off: {_why(err)}") from err
+            raise SourceError(f"{self._shown} broke off: {_why(err)}") from None
         if time.monotonic() - start >= self._timeout_s:
             # What FFmpeg gives now lay in it since before the silence: it is old.
             raise self._silent()
@@ -131,7 +131,7 @@ class _Connection:
         )
 
     def _open(self, url: str, settings: CameraSettings) -> Any:
-        options, refusal = _options(url, settings), None
+        options = _options(url, settings)
         for container_format in _formats(url):
             try:
                 return self._av.open(
@@ -140,19 +140,26 @@ class _Connection:
                     options=options,
                     timeout=(settings.connect_timeout_s, settings.read_timeout_s),
                 )
-            except self._av.error.InvalidDataError as err:
-                refusal = err
+            except self._av.error.InvalidDataError:
+                continue
             except (self._av.error.FFmpegError, ValueError) as err:
-                raise _refused(self._shown, err) from err
+                raise _refused(self._shown, err) from None
         raise SourceError(
             f"{self._shown} does not answer in time, or sends no video that can be decoded"
-        ) from refusal
+        )
 
 
 def _options(url: str, settings: CameraSettings) -> dict[str, str]:
-    if urlsplit(url).scheme in ("rtsp", "rtsps"):
-        return {**_QUICK, "rtsp_transport": settings.transport}
-    return dict(_QUICK)
+    scheme, options = urlsplit(url).scheme, dict(_QUICK)
+    if scheme in ("rtsp", "rtsps"):
+        options["rtsp_transport"] = settings.transport
+    if settings.ca_file is not None:
+        if scheme != "https":
+            raise InputError(f"ca_file is for https:// and not for {scheme}://; leave it out")
+        if not settings.ca_file.is_file():
+            raise InputError(f"ca_file {settings.ca_file} does not exist; check the path")
+        options |= {"tls_verify": "1", "ca_file": str(settings.ca_file)}
+    return options
 
 
 def _formats(url: str) -> tuple[str | None, ...]:
@@ -176,7 +183,10 @@ def _refused(shown: str, err: Exception) -> SourceError:
 
 
 def _why(err: Exception) -> str:
-    """Return the reason without the address, which may hold a password."""
+    """Return the reason without the address, which may hold a password.
+
+    For the same reason none of FFmpeg's errors is the cause of ours: a traceback would show it.
+    """
     return str(getattr(err, "strerror", None) or type(err).__name__)
 
 

@@ -139,31 +139,36 @@ class _Capture:
         # One buffer: the picture read is the newest, not one from several frames ago.
         self._set("BUFFERSIZE", 1)
         if settings.pixel_format:
-            self._demand("FOURCC", _fourcc(settings.pixel_format), settings.pixel_format)
+            asked = _fourcc(settings.pixel_format)
+            self._set("FOURCC", asked)
+            if (got := int(self._get("FOURCC"))) != asked:
+                raise self._refused("pixel_format", settings.pixel_format, _letters(got))
+        for name, side in (("width", settings.width), ("height", settings.height)):
+            if side is not None:
+                self._demand(f"FRAME_{name.upper()}", name, side, tolerance=0)
         # The rate after the size: a change of size resets it.
-        for name, value in (
-            ("FRAME_WIDTH", settings.width),
-            ("FRAME_HEIGHT", settings.height),
-            ("FPS", settings.fps),
-        ):
-            if value is not None:
-                self._demand(name, value, f"{value:g}")
+        if settings.fps is not None:
+            self._demand("FPS", "fps", settings.fps)
         if settings.exposure_us is not None:
             self._set("AUTO_EXPOSURE", _MANUAL_EXPOSURE)
             steps = max(1, round(settings.exposure_us / _EXPOSURE_UNIT_US))
-            self._demand("EXPOSURE", steps, f"{settings.exposure_us:g} us")
+            self._demand("EXPOSURE", f"exposure_us / {_EXPOSURE_UNIT_US}", steps)
         if settings.gain is not None:
-            self._demand("GAIN", settings.gain, f"{settings.gain:g}")
+            self._demand("GAIN", "gain", settings.gain)
 
-    def _demand(self, name: str, value: float, shown: str) -> None:
+    def _demand(self, prop: str, name: str, value: float, *, tolerance: float = 0.01) -> None:
         """Set a property; a camera that silently keeps another value is refused."""
-        self._set(name, value)
-        got = self._get(name)
-        if abs(got - value) > 0.01 * abs(value):
-            raise SourceError(
-                f"camera {self._index} does not take {name.lower()} {shown}, it has {got:g}; "
-                f"'v4l2-ctl -d {self._index} --list-formats-ext --list-ctrls' tells what it knows"
-            )
+        self._set(prop, value)
+        got = self._get(prop)
+        if abs(got - value) > tolerance * abs(value):
+            # OpenCV answers -1 for what a camera does not have.
+            raise self._refused(name, f"{value:g}", "none" if got == -1 else f"{got:g}")
+
+    def _refused(self, name: str, asked: str, got: str) -> SourceError:
+        return SourceError(
+            f"camera {self._index} does not take {name} = {asked}, it has {got}; "
+            f"'v4l2-ctl -d {self._index} --list-formats-ext --list-ctrls' tells what it knows"
+        )
 
     def _set(self, name: str, value: float) -> None:
         with _quiet(self._cv2):
@@ -176,10 +181,12 @@ class _Capture:
 
 def _fourcc(name: str) -> int:
     if len(name) != 4 or not name.isascii():
-        raise SourceError(
-            f"pixel_format of a V4L2 camera has four letters (MJPG, YUYV), got {name}"
-        )
+        raise InputError(f"pixel_format on V4L2 has four letters (MJPG, YUYV), got {name}")
     return int.from_bytes(name.encode(), "little")
+
+
+def _letters(fourcc: int) -> str:
+    return fourcc.to_bytes(4, "little", signed=False).decode("ascii", "replace")
 
 
 def _check_device(index: int) -> None:

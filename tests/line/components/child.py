@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 
 DEADLINE_S = 20.0
+_TESTS = Path(__file__).parents[2]
+_CALL = (
+    "import importlib, json, sys; module, name, given = sys.argv[1:]; "
+    "answer = getattr(importlib.import_module(module), name)(*json.loads(given)); "
+    "print('\\nANSWER ' + json.dumps(answer))"
+)
 
 
 def free_port() -> int:
@@ -27,6 +37,31 @@ def await_true(condition: Callable[[], object], what: str, *, deadline_s: float 
             raise AssertionError(f"in {deadline_s:g} s it did not come true: {what}")
         time.sleep(0.02)
     return answer
+
+
+def call(
+    module: str,
+    function: str,
+    *arguments: object,
+    env: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+):
+    """Return what ``module.function(*arguments)`` returns in a Python of its own.
+
+    Arguments and answer are JSON; ``prefix`` comes before the command.
+    """
+    search = os.pathsep.join([str(_TESTS), *(path for path in sys.path if path)])
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", _CALL, module, function, json.dumps(arguments)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env={**os.environ, **(env or {}), "PYTHONPATH": search},
+    )
+    if done.returncode or "\nANSWER " not in done.stdout:
+        raise AssertionError(f"{function}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout.rpartition("\nANSWER ")[2])
 
 
 class Child:

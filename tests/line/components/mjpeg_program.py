@@ -1,5 +1,7 @@
 """A camera's MJPEG over HTTP: ``mjpeg_program.py PORT FPS FOLDER [USER PASSWORD]``.
 
+With the variable MJPEG_CERTIFICATE (a PEM file with the key, too) it speaks HTTPS.
+
 /stream.mjpg plays the folder's pictures in order, again and again; /once.mjpg ends after one
 round; /garbage.mjpg sends noise where JPEGs should be; /resized.mjpg halves the picture after
 the first round.
@@ -10,6 +12,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import os
+import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +23,7 @@ from pathlib import Path
 from PIL import Image
 
 PORT, FPS, FOLDER, *SECRET = sys.argv[1:]
+CERTIFICATE = os.environ.get("MJPEG_CERTIFICATE")
 PICTURES = [Image.open(path).convert("RGB") for path in sorted(Path(FOLDER).iterdir())]
 WANTED = "Basic " + base64.b64encode(":".join(SECRET).encode()).decode()
 
@@ -63,5 +68,9 @@ class Handler(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", int(PORT)), Handler)
 server.daemon_threads = True
+if CERTIFICATE:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(CERTIFICATE)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
 print("ready", flush=True)  # noqa: T201
 server.serve_forever()

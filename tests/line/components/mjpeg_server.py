@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -21,13 +22,15 @@ class MjpegServer(Child):
         fps: float = 20,
         user: str = "",
         password: str = "",
+        certificate: Path | None = None,
     ) -> None:
-        """Serve ``folder`` on the loopback."""
+        """Serve ``folder`` on the loopback; with ``certificate`` (PEM with its key) over HTTPS."""
         self.port = port or free_port()
         secret = [user, password] if user else []
         super().__init__(
             [sys.executable, str(_PROGRAM), str(self.port), str(fps), str(folder), *secret],
             ready_line="ready",
+            env={**os.environ, "MJPEG_CERTIFICATE": str(certificate or "")},
         )
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self.url = f"{self.address}/stream.mjpg"

@@ -5,18 +5,13 @@ GenICam libraries broadcast on every interface when they look for cameras; in he
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
-
-_TESTS = Path(__file__).parents[2]
+from line.components.child import call
 
 
 class PrivateNetwork:
@@ -40,23 +35,7 @@ class PrivateNetwork:
         self, module: str, function: str, *arguments: object, env: dict[str, str] | None = None
     ):
         """Return what ``module.function(*arguments)`` returns in a Python of its own in here."""
-        code = (
-            "import importlib, json, sys; module, name, given = sys.argv[1:]; "
-            "answer = getattr(importlib.import_module(module), name)(*json.loads(given)); "
-            "print('\\nANSWER ' + json.dumps(answer))"
-        )
-        search = os.pathsep.join([str(_TESTS), *(path for path in sys.path if path)])
-        done = subprocess.run(
-            self.command([sys.executable, "-c", code, module, function, json.dumps(arguments)]),
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-            env={**os.environ, **(env or {}), "PYTHONPATH": search},
-        )
-        if done.returncode or "\nANSWER " not in done.stdout:
-            raise AssertionError(f"{function}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-        return json.loads(done.stdout.rpartition("\nANSWER ")[2])
+        return call(module, function, *arguments, env=env, prefix=self.command([]))
 
 
 def _ip(*arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -72,6 +72,23 @@ def test_the_newest_picture_replaces_those_that_nobody_read(ends) -> None:
     reader.close()
 
 
+def test_a_queue_keeps_the_last_few_in_order(ends) -> None:
+    near, far = ends
+    reader = ReaderThread(lambda: Wire(near), name="wire", timeout_s=5, keep=2)
+    far.send(b"\x01\x02\x03")
+    end = time.monotonic() + 5
+    while not reader.dropped and time.monotonic() < end:
+        time.sleep(0.005)
+    frames = [reader.read(5.0), reader.read(5.0)]
+    assert [np.asarray(frame.image)[0, 0, 0] for frame in frames if frame] == [2, 3]
+    far.send(b"\x04\x05")
+    while reader.dropped < 1 + 2 and time.monotonic() < end:
+        reader.forget()
+    assert reader.read(0.0) is None
+    far.send(b"\x06")
+    reader.close()
+
+
 def test_the_thread_that_opened_the_device_closes_it(ends) -> None:
     near, far = ends
     reader = ReaderThread(lambda: Wire(near), name="wire", timeout_s=5)
