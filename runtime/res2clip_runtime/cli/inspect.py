@@ -118,6 +118,11 @@ def inspect(
     if config is not None:
         refuse_other_flags(ctx)
         raise typer.Exit(run_config(config, dry=dry_run, log_format=log_format))
+    if trigger == "software":
+        raise typer.BadParameter(
+            "nobody could trigger it; a configuration with [modbus] or [http] can: "
+            "res2clip-run init"
+        )
     if dry_run or log_format is not None:
         raise typer.BadParameter("--dry-run and --log-format need --config FILE")
     if recipe is None and source is None and camera is None:

@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 class _Outcome:
     """How a line ended."""
 
-    tally: Tally
+    errors: int
     product: str
     stopped: bool
 
@@ -66,11 +66,13 @@ def run_line(config: LineConfig, *, service: bool) -> int:
     """
     form = config.line.log_format if service else None
     level = config.line.log_level if service else "warning"
+    # A summary's percentiles need memory that grows with the pictures: only for a person's run.
+    tally = None if service else Tally()
     with log_lines(form, level=level):
-        outcome = _run(config)
-    if not service and outcome.tally.frames:
-        _print_summary(outcome, as_json=config.line.print == "json")
-    return 1 if outcome.tally.of(Decision.ERROR) and not outcome.stopped else 0
+        outcome = _run(config, tally)
+    if tally is not None and tally.frames:
+        _print_summary(tally, outcome, as_json=config.line.print == "json")
+    return 1 if outcome.errors and not outcome.stopped else 0
 
 
 def dry_run(config: LineConfig) -> int:
@@ -112,8 +114,7 @@ def _open_inspector(config: LineConfig, recipes: list[Recipe]) -> tuple[Bundle, 
     return bundle, inspector
 
 
-def _run(config: LineConfig) -> _Outcome:
-    tally = Tally()
+def _run(config: LineConfig, tally: Tally | None) -> _Outcome:
     with ExitStack() as stack:
         stop = stack.enter_context(stop_requested())
         notifier = stack.enter_context(Notifier(os.environ))
@@ -125,7 +126,8 @@ def _run(config: LineConfig) -> _Outcome:
         for doubt in recipes.doubts():
             logger.warning("%s", doubt)
         line = stack.enter_context(_open_line(config, inspector, recipes))
-        line.add_listener(tally.add)
+        if tally is not None:
+            line.add_listener(tally.add)
         attach_controls(config, line, stack)
         notifier.status("warming up")
         line.warm_up()
@@ -139,7 +141,8 @@ def _run(config: LineConfig) -> _Outcome:
         stopped = stop()
         logger.info("line %s: %s", config.line.name, "stopping" if stopped else "finished")
         line.close()
-        return _Outcome(tally, recipes.product, stopped)
+        errors = line.health().decisions[Decision.ERROR.value]
+        return _Outcome(errors, recipes.product, stopped)
 
 
 def _open_line(config: LineConfig, inspector: Inspector, recipes: RecipeBook) -> Line:
@@ -152,8 +155,8 @@ def _open_line(config: LineConfig, inspector: Inspector, recipes: RecipeBook) ->
     return build_line(config, stages=inspector.stages, recipes=recipes, sinks=sinks)
 
 
-def _print_summary(outcome: _Outcome, *, as_json: bool) -> None:
-    summary = outcome.tally.summary()
+def _print_summary(tally: Tally, outcome: _Outcome, *, as_json: bool) -> None:
+    summary = tally.summary()
     if as_json:
         values = {"product": outcome.product, "stopped": outcome.stopped, **summary.to_json()}
         typer.echo(json.dumps({"summary": values}, ensure_ascii=False))
