@@ -19,6 +19,8 @@ from res2clip_runtime.sources.source import Source
 __all__ = ["AravisCamera"]
 
 _BUFFERS = 8
+_NEWER_S = 10.0
+"""A picture is newer; an age beyond that tells of a clock that was set."""
 _FREEING_S = 1.0
 """Longest wait for a camera to be freed."""
 
@@ -72,12 +74,13 @@ class AravisCamera(Source):
         """Return the newest picture; in triggered mode the next one; see :class:`Source`."""
         end = time.monotonic() + timeout_s
         while True:
-            left_us = int(1e6 * (end - time.monotonic()))
-            buffer = self._pop(left_us)
+            buffer = self._wait(end - time.monotonic())
             if buffer is None:
                 if self._lost.is_set():
                     raise SourceError(f"{self._name} is lost; check its cable and power")
                 return None
+            if self._free_run and (buffer := self._newest(buffer)) is None:
+                continue
             try:
                 if frame := self._taken(buffer):
                     return frame
@@ -135,20 +138,26 @@ class AravisCamera(Source):
                 self._stream.push_buffer(payload)
             camera.start_acquisition()
 
-    def _pop(self, timeout_us: int) -> Any:
-        """Return the next buffer, in free run the newest that is there; None after the timeout."""
-        if timeout_us > 0:
-            buffer = self._stream.timeout_pop_buffer(timeout_us)
-        else:
-            buffer = self._stream.try_pop_buffer()
-        while buffer is not None and self._free_run:
-            newer = self._stream.try_pop_buffer()
-            if newer is None:
-                break
+    def _wait(self, timeout_s: float) -> Any:
+        """Return the oldest buffer that is filled, or None after the timeout."""
+        if timeout_s <= 0:
+            return self._stream.try_pop_buffer()
+        return self._stream.timeout_pop_buffer(int(1e6 * timeout_s))
+
+    def _newest(self, buffer: Any) -> Any:
+        """Return the newest buffer that is filled, or None if even that is old."""
+        filled = 1
+        while (newer := self._stream.try_pop_buffer()) is not None:
+            filled += 1
             self.dropped += 1
             self._stream.push_buffer(buffer)
             buffer = newer
-        return buffer
+        if filled < _BUFFERS:
+            return buffer
+        # With every buffer full Aravis could keep nothing newer.
+        self.dropped += 1
+        self._stream.push_buffer(buffer)
+        return None
 
     def _taken(self, buffer: Any) -> Frame | None:
         status = buffer.get_status()
@@ -161,6 +170,9 @@ class AravisCamera(Source):
         ):
             self._frames.count_damaged(f"no picture but {buffer.get_payload_type().value_nick}")
             return None
+        # Aravis stamps by the time of day when the first packet comes.
+        age_s = (time.time_ns() - buffer.get_system_timestamp()) / 1e9
+        arrived_s = time.monotonic() - age_s if 0 <= age_s < _NEWER_S else None
         data, height = buffer.get_data(), buffer.get_image_height()
         padded = hasattr(buffer, "get_image_padding") and buffer.get_image_padding()[0]
         image = to_rgb(
@@ -170,7 +182,7 @@ class AravisCamera(Source):
             height=height,
             stride=len(data) // height if padded else None,
         )
-        return self._frames.frame(image, device_time_ns=buffer.get_timestamp())
+        return self._frames.frame(image, arrived_s=arrived_s, device_time_ns=buffer.get_timestamp())
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:

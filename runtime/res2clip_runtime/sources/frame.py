@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from res2clip_runtime.errors import SourceError
@@ -54,11 +55,19 @@ class LiveFrames:
         self._patience_s = settings.read_timeout_s
         self._last_good_s, self._damaged_since = time.monotonic(), 0
 
-    def frame(self, image: PictureU8, *, device_time_ns: int | None = None) -> Frame:
-        """Return ``image``, captured now, as the next frame.
+    def frame(
+        self,
+        image: PictureU8,
+        *,
+        arrived_s: float | None = None,
+        device_time_ns: int | None = None,
+    ) -> Frame:
+        """Return ``image`` as the next frame.
 
         Args:
             image: (H, W, 3) uint8 RGB.
+            arrived_s: ``time.monotonic`` when it came; it may have waited since, and has been
+                decoded. None: now.
             device_time_ns: the camera's own time.
 
         Raises:
@@ -72,11 +81,15 @@ class LiveFrames:
                 f"{expected[0]} x {expected[1]} px; see to its settings"
             )
         self._width, self._height = expected
-        self._last_good_s, self._damaged_since = time.monotonic(), 0
+        now_s = time.monotonic()
+        self._last_good_s, self._damaged_since = now_s, 0
+        age_s = 0.0 if arrived_s is None else max(0.0, now_s - arrived_s)
+        captured = datetime.now(timezone.utc) - timedelta(seconds=age_s)
         return Frame(
             frame_id=f"{self._prefix}#{next(self._numbers):06d}",
             image=image,
-            captured_at=utc_now(),
+            captured_at=captured.isoformat(timespec="milliseconds"),
+            captured_monotonic_s=now_s - age_s,
             device_time_ns=device_time_ns,
         )
 

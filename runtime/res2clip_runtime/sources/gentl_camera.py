@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from res2clip_runtime.errors import (
@@ -187,14 +188,14 @@ class _Acquirer:
         if not buffer.payload.components:
             self.frames.count_damaged("it holds no picture")
             return None
-        picture = buffer.payload.components[0]
+        arrived_s, picture = monotonic(), buffer.payload.components[0]
         image = to_rgb(
             picture.data.view("u1"),
             picture.data_format,
             width=picture.width,
             height=picture.height,
         )
-        return self.frames.frame(image, device_time_ns=_device_time_ns(buffer))
+        return self.frames.frame(image, arrived_s=arrived_s, device_time_ns=_device_time_ns(buffer))
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from res2clip_runtime.errors import InputError, SourceEnded, SourceError
@@ -70,7 +71,8 @@ class GstreamerPipeline(Source):
         """Return the newest picture, of files the next; see :class:`Source`."""
         sample = self._sink.try_pull_sample(max(0, int(timeout_s * self._gst.SECOND)))
         if sample is not None:
-            return self._frames.frame(self._rgb(sample))
+            arrived_s = time.monotonic() - self._age_s(sample)
+            return self._frames.frame(self._rgb(sample), arrived_s=arrived_s)
         if reason := self._error():
             raise SourceError(f"{self._name} broke off: {reason}; check what the pipeline reads")
         if self._sink.is_eos():
@@ -112,6 +114,15 @@ class GstreamerPipeline(Source):
         """Return what the pipeline reports, empty if nothing."""
         message = self._pipeline.get_bus().pop_filtered(self._gst.MessageType.ERROR)
         return "" if message is None else str(message.parse_error()[0].message)
+
+    def _age_s(self, sample: Any) -> float:
+        """Return how long ago a live source made the picture, by the pipeline's own clock."""
+        made = sample.get_segment().to_running_time(self._gst.Format.TIME, sample.get_buffer().pts)
+        clock = self._pipeline.get_clock()
+        if not self.live or clock is None or made == self._gst.CLOCK_TIME_NONE:
+            return 0.0
+        now = clock.get_time() - self._pipeline.get_base_time()
+        return max(0.0, (now - made) / float(self._gst.SECOND))
 
     def _rgb(self, sample: Any) -> PictureU8:
         shape, buffer = sample.get_caps().get_structure(0), sample.get_buffer()

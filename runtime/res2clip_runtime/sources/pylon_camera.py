@@ -11,11 +11,18 @@ from res2clip_runtime.errors import InputError, MissingExtraError, SourceError
 from res2clip_runtime.sources.frame import Frame, LiveFrames
 from res2clip_runtime.sources.genicam_settings import configure
 from res2clip_runtime.sources.pixel_formats import to_rgb
+from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
 from res2clip_runtime.sources.source import Source
 
 __all__ = ["PylonCamera", "pylon_library"]
 
+_DISCOVERY_S = 10.0
+"""pylon may look for its cameras on every network for seconds."""
+_TRIGGERED = 8
+"""So many triggered pictures wait for the reader."""
+_PATIENCE_MS = 200
+"""How often the thread asks whether it should end."""
 _READY_MS = 1000
 """Longest wait until the camera takes a trigger."""
 
@@ -53,12 +60,56 @@ class PylonCamera(Source):
         """
         settings = settings or CameraSettings()
         library = pylon_library()
+        self.waits = settings.trigger != "off"
+        self.has_trigger = settings.trigger == "software"
+        self._thread = ReaderThread(
+            lambda: _Grabber(library, serial, settings),
+            name=f"the Basler camera {serial}" if serial else "the first Basler camera",
+            timeout_s=settings.connect_timeout_s + _DISCOVERY_S,
+            keep=_TRIGGERED if self.waits else 1,
+        )
+
+    @property
+    def dropped(self) -> int:  # type: ignore[override]
+        """Pictures that a newer one replaced before anybody read them."""
+        skipped = self._thread.handle.skipped if self._thread.handle else 0
+        return self._thread.dropped + skipped
+
+    @property
+    def damaged(self) -> int:  # type: ignore[override]
+        """Pictures that came incomplete."""
+        return self._thread.damaged
+
+    def describe(self) -> str:
+        """Return model, serial number, size and pixel format."""
+        return self._thread.description
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """Return the newest picture; in triggered mode the next one; see :class:`Source`."""
+        return self._thread.read(timeout_s)
+
+    def trigger(self) -> None:
+        """Take one picture now; see :class:`Source`."""
+        if not self.has_trigger or self._thread.handle is None:
+            super().trigger()
+            return
+        self._thread.forget()
+        self._thread.handle.trigger()
+
+    def close(self) -> None:
+        """Stop and free the camera."""
+        self._thread.close()
+
+
+class _Grabber:
+    """pylon's camera; used by one thread, but for the trigger."""
+
+    def __init__(self, library: Any, serial: str | None, settings: CameraSettings) -> None:
         self._pylon, self._error = library.pylon, library.genicam.GenericException
         self._name = f"the Basler camera {serial}" if serial else "the first Basler camera"
         self._free_run = settings.trigger == "off"
-        self.waits = not self._free_run
-        self.has_trigger = settings.trigger == "software"
         self._camera: Any = None
+        self.skipped = 0
         try:
             with self._reporting("cannot be opened"):
                 self._open(serial)
@@ -68,43 +119,22 @@ class PylonCamera(Source):
         except (InputError, SourceError):
             self.close()
             raise
-        self._frames = LiveFrames(f"pylon-{self._serial}", settings)
-
-    @property
-    def damaged(self) -> int:  # type: ignore[override]
-        """Pictures that came incomplete."""
-        return self._frames.damaged
+        self.frames = LiveFrames(f"pylon-{self._serial}", settings)
 
     def describe(self) -> str:
-        """Return model, serial number, size and pixel format."""
         return self._description
 
-    def read(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture; in triggered mode the next one; see :class:`Source`."""
-        end = monotonic() + timeout_s
-        while True:
-            left_ms = max(0, int(1e3 * (end - monotonic())))
-            with self._reporting("broke off"):
-                result = self._camera.RetrieveResult(left_ms, self._pylon.TimeoutHandling_Return)
-                if not result.IsValid():
-                    self._check_still_there()
-                    return None
-                with result:
-                    frame = self._taken(result)
-            if frame is not None:
-                return frame
+    def grab(self) -> Frame | None:
+        with self._reporting("broke off"):
+            result = self._camera.RetrieveResult(_PATIENCE_MS, self._pylon.TimeoutHandling_Return)
+            if not result.IsValid():
+                self._check_still_there()
+                return None
+            with result:
+                return self._taken(result)
 
     def trigger(self) -> None:
-        """Take one picture now; see :class:`Source`."""
-        if not self.has_trigger:
-            super().trigger()
         with self._reporting("does not take the trigger"):
-            while True:
-                late = self._camera.RetrieveResult(0, self._pylon.TimeoutHandling_Return)
-                if not late.IsValid():
-                    break
-                late.Release()
-                self.dropped += 1
             if self._camera.CanWaitForFrameTriggerReady():
                 # Without waiting a trigger that comes too early is lost.
                 self._camera.WaitForFrameTriggerReady(
@@ -113,7 +143,6 @@ class PylonCamera(Source):
             self._camera.ExecuteSoftwareTrigger()
 
     def close(self) -> None:
-        """Stop and free the camera."""
         camera, self._camera = self._camera, None
         if camera is None:
             return
@@ -145,9 +174,10 @@ class PylonCamera(Source):
         camera.StartGrabbing(newest if self._free_run else each)
 
     def _taken(self, result: Any) -> Frame | None:
-        self.dropped += result.GetNumberOfSkippedImages()
+        arrived_s = monotonic()
+        self.skipped += result.GetNumberOfSkippedImages()
         if not result.GrabSucceeded():
-            self._frames.count_damaged(result.GetErrorDescription())
+            self.frames.count_damaged(result.GetErrorDescription())
             return None
         whole, stride = result.GetStride()
         image = to_rgb(
@@ -157,7 +187,8 @@ class PylonCamera(Source):
             height=result.GetHeight(),
             stride=stride if whole else None,
         )
-        return self._frames.frame(image, device_time_ns=result.GetTimeStamp() or None)
+        device_time_ns = result.GetTimeStamp() or None
+        return self.frames.frame(image, arrived_s=arrived_s, device_time_ns=device_time_ns)
 
     def _check_still_there(self) -> None:
         if self._camera.IsCameraDeviceRemoved() or not self._camera.IsGrabbing():

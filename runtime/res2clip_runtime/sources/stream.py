@@ -89,6 +89,7 @@ class _Connection:
         self.frames = LiveFrames(_name_of(shown), settings)
         self._packets: Iterator[Any] = self._container.demux(video[0])
         self._pictures: list[Any] = []
+        self._arrived_s = 0.0
 
     def describe(self) -> str:
         return f"{self._shown} (stream{self._size})"
@@ -96,6 +97,7 @@ class _Connection:
     def grab(self) -> Frame | None:
         while not self._pictures:
             packet = self._next_packet()
+            self._arrived_s = time.monotonic()
             try:
                 self._pictures = packet.decode()
             except self._av.error.FFmpegError as err:
@@ -105,7 +107,8 @@ class _Connection:
         if picture.is_corrupt:
             self.frames.count_damaged("the decoder says that they are")
             return None
-        return self.frames.frame(picture.to_ndarray(format="rgb24"))
+        image = picture.to_ndarray(format="rgb24")
+        return self.frames.frame(image, arrived_s=self._arrived_s)
 
     def close(self) -> None:
         self._container.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ __all__ = ["V4l2Camera", "index_of"]
 
 _MANUAL_EXPOSURE = 1
 """V4L2_EXPOSURE_MANUAL."""
+_NEWER_S = 10.0
+"""A picture is newer; V4L2 drivers stamp by the clock that time.monotonic reads, but for a few."""
 _EXPOSURE_UNIT_US = 100
 """V4L2_CID_EXPOSURE_ABSOLUTE counts in 0.1 ms."""
 
@@ -129,7 +132,12 @@ class _Capture:
             raise SourceError(
                 f"camera {self._index} gives no more pictures; check its cable and power"
             )
-        return self.frames.frame(bgr_to_rgb(bgr))
+        return self.frames.frame(bgr_to_rgb(bgr), arrived_s=self._arrived_s())
+
+    def _arrived_s(self) -> float | None:
+        """Return when the driver had the picture; None where it counts by another clock."""
+        stamp_s = self._get("POS_MSEC") / 1000
+        return stamp_s if 0 <= time.monotonic() - stamp_s < _NEWER_S else None
 
     def close(self) -> None:
         with _quiet(self._cv2):

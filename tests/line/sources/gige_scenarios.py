@@ -78,6 +78,19 @@ def software_trigger() -> dict:
         }
 
 
+def slow_reader() -> dict:
+    """Nobody reads until all 8 buffers are full, so that Aravis can keep nothing newer."""
+    with GigeCamera(), open_source(PLACE, settings=SMALL) as source:
+        source.read(5.0)
+        await_true(lambda: source._stream.get_n_buffers()[1] >= 8, "all buffers are full")
+        start = time.monotonic()
+        frame = source.read(5.0)
+        return {
+            "captured_before_s": start - frame.captured_monotonic_s,
+            "dropped": source.dropped,
+        }
+
+
 def packet_loss(per_mille: int) -> dict:
     settings = CameraSettings(width=512, height=512, fps=50, read_timeout_s=2.0)
     good, why = 0, ""

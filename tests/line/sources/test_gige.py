@@ -57,6 +57,14 @@ def test_software_trigger_gives_one_picture_each_and_never_an_old_one(
     assert seen["none left"] is None
 
 
+def test_a_slow_reader_gets_a_new_picture_and_the_old_ones_are_counted(
+    network: PrivateNetwork,
+) -> None:
+    seen = network.call(SCENARIOS, "slow_reader")
+    assert seen["captured_before_s"] < 0.1, "it lay in a buffer"
+    assert seen["dropped"] >= 8
+
+
 def test_a_picture_that_lost_packets_is_never_given(network: PrivateNetwork) -> None:
     seen = network.call(SCENARIOS, "packet_loss", 2)
     assert seen["good"] > 0

@@ -73,6 +73,18 @@ def test_a_slow_reader_gets_the_newest_picture() -> None:
         assert time.monotonic() - start > 0.05
 
 
+def test_a_picture_that_waited_for_the_reader_keeps_its_time() -> None:
+    with open_source("gst:videotestsrc is-live=true ! video/x-raw,framerate=1/1") as source:
+        first = source.read(5.0)
+        assert first is not None
+        time.sleep(1.5)
+        second = source.read(5.0)
+        assert second is not None
+    between_s = second.captured_monotonic_s - first.captured_monotonic_s
+    assert between_s > 0.5
+    assert abs(between_s - round(between_s)) < 0.2, "they are made a second after each other"
+
+
 def test_an_element_that_fails_says_why() -> None:
     with (
         open_source("gst:videotestsrc is-live=true ! identity error-after=2") as source,

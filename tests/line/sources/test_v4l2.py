@@ -22,6 +22,7 @@ def test_a_real_v4l2_camera_gives_pictures_takes_settings_and_is_found_again(
     assert seen["devices"] == ["vivid-000-vid-cap"]
 
     assert seen["as it is"]["ids"] == 3
+    assert 0 < seen["as it is"]["age_s"] < 2.0
     assert seen["set"]["describe"] == "camera 0 (640 x 360 px)"
     assert seen["set"]["shape"] == [360, 640, 3]
     assert seen["format"]["ids"] == 3

@@ -40,9 +40,11 @@ def pictures(place: str, settings: CameraSettings) -> dict | str:
     try:
         with open_source(place, settings=settings) as source:
             frames = [source.read(10.0) for _ in range(3)]
+            age_s = time.monotonic() - frames[-1].captured_monotonic_s
             images = [np.asarray(frame.image) for frame in frames]
             return {
                 "describe": source.describe(),
+                "age_s": age_s,
                 "ids": len({frame.frame_id for frame in frames}),
                 "shape": images[0].shape,
                 "bars": images[0][-40, 40 :: images[0].shape[1] // 8].tolist(),
