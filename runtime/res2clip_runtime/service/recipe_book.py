@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,7 @@ class RecipeBook:
                     f"{entry.file}: leave one out, or give each its camera"
                 )
             self._recipes[key] = recipe
+        self._ids = _ids_of(self._recipes)
         self.products = tuple(dict.fromkeys(product for product, _ in self._recipes))
         self._product = self.products[0] if len(self.products) == 1 else ""
         if product is not None:
@@ -88,8 +89,7 @@ class RecipeBook:
     @property
     def recipe_id(self) -> str:
         """First 16 digits of the sha256 of the chosen product's recipes; empty without one."""
-        chosen = [r.describe() for (name, _), r in self._recipes.items() if name == self._product]
-        return sha256_hex(canonical_json({"recipes": chosen}).encode())[:16] if chosen else ""
+        return self._ids.get(self._product, "")
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -144,6 +144,7 @@ class RecipeBook:
                 f"its product is '{recipe.product}' now; start the line anew to add a product"
             )
         self._recipes = {**self._recipes, key: recipe}
+        self._ids = _ids_of(self._recipes)
         logger.warning("recipe %s: read anew, product %s", entry.file, recipe.product)
 
     def _load(self, entry: RecipeFile, loaded: Recipe | None = None) -> Recipe:
@@ -152,6 +153,17 @@ class RecipeBook:
         return with_given_thresholds(
             recipe, self._stages.spec, score=entry.threshold, pixel=entry.pixel_threshold
         )
+
+
+def _ids_of(recipes: Mapping[tuple[str, str], Recipe]) -> dict[str, str]:
+    """Return each product's identity: that of all its recipes, thresholds included."""
+    described: dict[str, list[object]] = {}
+    for (product, camera), recipe in recipes.items():
+        described.setdefault(product, []).append([camera, recipe.describe()])
+    return {
+        product: sha256_hex(canonical_json({"recipes": parts}).encode())[:16]
+        for product, parts in described.items()
+    }
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
