@@ -7,16 +7,16 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import Protocol
 
 from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import Res2ClipError, SourceEnded, SourceError
 from res2clip_runtime.service.camera_plan import CameraPlan
+from res2clip_runtime.service.feed import Feed
 from res2clip_runtime.service.health import CameraHealth, CameraState
 from res2clip_runtime.service.ticket import Ticket
 from res2clip_runtime.sources import Frame, Source
 
-__all__ = ["Capture", "Feed"]
+__all__ = ["Capture"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,20 +24,6 @@ POLL_S = 0.25
 """Longest time the thread sits in the source, so that it notices a stop."""
 FIRST_PICTURE_S = 5.0
 """A fresh handle may need so long for its first picture: a stream waits for its next key frame."""
-
-
-class Feed(Protocol):
-    """How a line's pictures are asked for and where they go."""
-
-    def on_demand(self, plan: CameraPlan, source: Source) -> bool:
-        """Return whether ``source`` is read only when a ticket asks for a picture.
-
-        Raises:
-            InputError: it cannot serve this line.
-        """
-
-    def take(self, frame: Frame, capture: Capture) -> None:
-        """Take a picture that came by itself; may wait where the source is not live."""
 
 
 class Capture(Closable):
@@ -118,7 +104,7 @@ class Capture(Closable):
             if self._last_frame_s is not None:
                 age_s = time.monotonic() - self._last_frame_s
             state, reason = self._state, self._reason
-            silent = not (self._on_demand or self._waits)
+            silent = self._live and not (self._on_demand or self._waits)
             if state == "ready" and silent and age_s is not None:
                 # The thread itself says so earlier, unless it hangs in a driver.
                 limit_s = 2 * self.plan.stale_s + POLL_S

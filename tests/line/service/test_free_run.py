@@ -240,3 +240,19 @@ def test_cameras_that_run_freely_cannot_make_one_part(
     run = CollectedLine(inspector.stages, book, *cameras, settings=LineSettings(part="cameras"))
     with pytest.raises(InputError, match='set mode = "trigger"'), run:
         pass
+
+
+def test_folder_waits_for_a_slow_model_and_is_not_taken_for_lost(
+    inspector: Inspector, book: RecipeBook, parts: Path
+) -> None:
+    gate = Gate()
+    model = FailingModel(inspector.stages, gate)
+    with CollectedLine(model, book, camera(parts, stale_s=0.05)) as run:
+        assert gate.reached.wait(20)
+        await_true(
+            lambda: (run.line.health().cameras[0].frame_age_s or 0) > 0.6, "the model is slow"
+        )
+        assert run.line.health().cameras[0].state == "ready"
+        gate.open()
+        run.await_end()
+    assert len(run.verdicts) == 9
