@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -263,6 +264,7 @@ def test_sigkill_at_a_random_moment_leaves_whole_records_twenty_times(
                 verdict = call(http, "POST", "/trigger?wait", {"id": f"{run}-{number}"})[1]
                 told[verdict["trigger_id"]] = verdict["decision"]
             call(http, "POST", "/trigger", {"id": f"{run}-in hand"})
+            time.sleep(moments.random() * 0.03)  # the moment is what is tested
             line.process.send_signal(signal.SIGKILL)
             assert line.wait() == -signal.SIGKILL
     with RunningLine(config) as line:
