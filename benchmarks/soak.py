@@ -227,9 +227,11 @@ def summary(samples: list[Sample], alone_ms: float) -> dict[str, object]:
     return {
         "rss_mb": round(last, 1),
         "rss_change_percent": round(100 * (last - first) / first, 2),
-        "threads_growth": kept[-1].threads - kept[0].threads,
+        # The least in each tenth: a request for the health has its own thread and descriptor.
+        "threads_growth": least("threads", kept[-tenth:]) - least("threads", kept[:tenth]),
         "threads_most": max(sample.threads for sample in kept),
-        "descriptors_growth": kept[-1].descriptors - kept[0].descriptors,
+        "descriptors_growth": least("descriptors", kept[-tenth:])
+        - least("descriptors", kept[:tenth]),
         "descriptors_most": max(sample.descriptors for sample in kept),
         "queued_most": max(sample.queued for sample in kept),
         "inspected": samples[-1].inspected,
@@ -240,6 +242,10 @@ def summary(samples: list[Sample], alone_ms: float) -> dict[str, object]:
         "service_ms": round(service_ms, 3),
         "overhead_ms": round(service_ms + total_ms - alone_ms, 2),
     }
+
+
+def least(name: str, samples: list[Sample]) -> int:
+    return min(getattr(sample, name) for sample in samples)
 
 
 def parse() -> argparse.Namespace:
