@@ -164,7 +164,7 @@ def line_killed(place: Path) -> tuple[float, float]:
         began = time.monotonic()
         with RunningLine(line.config) as again:
             await_true(lambda: len(again.verdicts()) > seen, "the line goes on")
-            return 0.0, time.monotonic() - began
+            return float("nan"), time.monotonic() - began  # nobody is left to notice
 
 
 @contextmanager

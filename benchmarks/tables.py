@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md, docs/performance.md and docs/reliability.md from benchmarks/results/.
+"""Writes the measured tables of the pages below from benchmarks/results/.
 
     python benchmarks/tables.py
 
