@@ -24,6 +24,7 @@ def run_live(request: RunRequest) -> int:
     if out is not None and wanted is not PicturesWanted.NONE:
         share = 1.0 if wanted is PicturesWanted.ALL else 0.0
         pictures = PicturesConfig(folder=out / "pictures", ok_share=share)
+    name = request.source if request.source.isdigit() else "1"
     config = LineConfig(
         recipe=(
             RecipeFile(
@@ -32,7 +33,7 @@ def run_live(request: RunRequest) -> int:
                 pixel_threshold=request.pixel_threshold,
             ),
         ),
-        camera=(CameraTable(source=request.source, trigger=request.trigger),),
+        camera=(CameraTable(name=name, source=request.source, trigger=request.trigger),),
         line=LineTable(
             mode="free" if request.trigger == "off" else "trigger",
             deadline_ms=request.deadline_ms,

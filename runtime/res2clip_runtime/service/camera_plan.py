@@ -24,7 +24,9 @@ class CameraPlan:
     stale_s: float = 2.0
     """A camera that runs freely and gives nothing for so long is lost."""
     picture_timeout_s: float = 2.0
-    """Longest wait for the picture after a software trigger."""
+    """Longest wait for the picture after a trigger."""
+    trigger_delay_s: float = 0.2
+    """A software trigger that would be given later than this shows another moment: ERROR."""
     size_px: tuple[int, int] | None = None
     """Width and height that its pictures must have; None: those of its first picture."""
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, most_s=5.0))

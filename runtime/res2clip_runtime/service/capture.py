@@ -127,7 +127,13 @@ class Capture(Closable):
         with self._changed:
             requests = list(self._requests)
             for ticket in requests:
-                if frame.captured_monotonic_s >= ticket.at_s:
+                late_s = frame.captured_monotonic_s - ticket.at_s
+                if late_s > self.plan.picture_timeout_s:
+                    ticket.fail(
+                        f"camera {self.name} gave its first picture {late_s:.1f} s after the "
+                        f"trigger, allowed are {self.plan.picture_timeout_s:g} (picture_timeout_s)"
+                    )
+                elif late_s >= 0:
                     ticket.deliver(self.name, frame)
                 if not ticket.wants(self.name):
                     self._requests.remove(ticket)
@@ -285,13 +291,22 @@ class Capture(Closable):
                 self._requests.remove(ticket)
 
     def _picture_for(self, source: Source, ticket: Ticket) -> Frame | None:
-        damaged = source.damaged
+        """Return the picture, or None where the ticket has failed."""
+        damaged, asked_s = source.damaged, 0.0
         if self.plan.trigger == "software":
+            asked_s = time.monotonic()
+            if (late_s := asked_s - ticket.at_s) > self.plan.trigger_delay_s:
+                ticket.fail(
+                    f"camera {self.name} was busy for {1000 * late_s:.0f} ms after the trigger, "
+                    f"allowed are {1000 * self.plan.trigger_delay_s:.0f} (trigger_delay_ms); "
+                    "trigger less often, or use a faster camera"
+                )
+                return None
             source.trigger()
         until_s = time.monotonic() + self.plan.picture_timeout_s
         while (left_s := until_s - time.monotonic()) > 0 and not self._stopping.is_set():
             frame = source.read(min(left_s, POLL_S))
-            if frame is not None:
+            if frame is not None and frame.captured_monotonic_s >= asked_s:
                 self._note_frame()
                 return frame
             if source.damaged > damaged:
@@ -301,5 +316,5 @@ class Capture(Closable):
         # for that of the next part.
         raise SourceError(
             f"no picture within {self.plan.picture_timeout_s:g} s of the trigger "
-            f"{ticket.trigger_id}; check the camera and its light"
+            f"{ticket.trigger_id} (picture_timeout_s); check the camera and its light"
         )

@@ -68,6 +68,11 @@ class Triggered:
 
     def on_demand(self, plan: CameraPlan, source: Source) -> bool:
         """Return whether the source is read for tickets only; see :class:`Feed`."""
+        if source.waits and not source.live:
+            raise InputError(
+                f"camera {plan.name} is a watched folder, whose pictures are of no trigger's "
+                'moment; set mode = "free"'
+            )
         return plan.trigger == "software" or not source.live
 
     def take(self, frame: Frame, capture: Capture) -> None:

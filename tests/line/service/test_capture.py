@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from drawn_parts import draw_part
 from line.components.child import await_true
@@ -148,3 +149,48 @@ def test_picture_without_a_trigger_is_of_no_part() -> None:
         views = ticket.wait_for_pictures(20)
     assert views is not None
     assert (views[0][1].image == draw_part(10)).all()
+
+
+def test_trigger_that_a_busy_camera_gets_too_late_fails() -> None:
+    """Its picture would be of another moment, and so of another part."""
+    source = PushedSource("top")
+    source.has_trigger = True
+    release = threading.Event()
+
+    def expose() -> None:
+        assert release.wait(30)
+        source.push(draw_part(10))
+
+    source.trigger = expose
+    given = plan(lambda: source, trigger="software", trigger_delay_s=0.05)
+    with Capture(given, Kept(on_demand=True)) as capture:
+        capture.start()
+        await_true(lambda: capture.health().state == "ready", "it is ready")
+        first, second = (Ticket(name, product="washer", cameras=["top"]) for name in ("t1", "t2"))
+        capture.request(first)
+        capture.request(second)
+        await_true(lambda: time.monotonic() > second.at_s + 0.06, "the moment is over")
+        release.set()
+        assert first.wait_for_pictures(20) is not None
+        await_true(lambda: second.failure, "the second fails")
+        assert "was busy for" in second.failure
+        third = Ticket("t3", product="washer", cameras=["top"])
+        capture.request(third)
+        assert third.wait_for_pictures(20) is not None
+
+
+def test_first_picture_that_comes_long_after_the_trigger_fails_it() -> None:
+    class Passing(Kept):
+        def take(self, frame: Frame, capture: Capture) -> None:
+            capture.serve(frame)
+
+    source = PushedSource("top")
+    with Capture(plan(lambda: source, picture_timeout_s=0.05), Passing()) as capture:
+        capture.start()
+        await_true(lambda: capture.health().state == "ready", "it is ready")
+        ticket = Ticket("t1", product="washer", cameras=["top"])
+        capture.request(ticket)
+        await_true(lambda: time.monotonic() > ticket.at_s + 0.06, "the moment is over")
+        source.push(draw_part(10))
+        await_true(lambda: ticket.failure, "the ticket fails")
+    assert "after the trigger" in ticket.failure

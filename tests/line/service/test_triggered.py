@@ -203,3 +203,12 @@ def test_trigger_keeps_the_product_that_was_chosen_when_it_came(
         ("b", "washer"),
         ("c", "nut"),
     ]
+
+
+def test_watched_folder_takes_no_triggers(
+    inspector: Inspector, book: RecipeBook, tmp_path: Path
+) -> None:
+    table = camera(f"watch:{tmp_path}")
+    run = CollectedLine(inspector.stages, book, table, settings=TRIGGER)
+    with pytest.raises(InputError, match='set mode = "free"'), run:
+        pass

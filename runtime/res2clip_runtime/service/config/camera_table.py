@@ -29,7 +29,9 @@ class CameraTable(CameraSettings):
     stale_s: float = 2.0
     """A camera that runs freely and gives nothing for so long is lost and opened anew."""
     picture_timeout_s: float = 2.0
-    """Longest wait for the picture after a software trigger."""
+    """Longest wait for the picture after a trigger."""
+    trigger_delay_ms: float = 200.0
+    """A software trigger that a busy camera would get later than this is answered with ERROR."""
     retry_first_s: float = 0.2
     """Wait before a lost camera is opened anew; doubled after each failure."""
     retry_most_s: float = 5.0
@@ -41,7 +43,7 @@ class CameraTable(CameraSettings):
             raise InputError("source is empty, expected a camera, stream, folder or file")
         if not re.fullmatch(r"[\w.-]{1,64}", self.name):
             raise InputError(f"name is {self.name!r}, expected up to 64 letters, digits, and . _ -")
-        for name in ("stale_s", "picture_timeout_s"):
+        for name in ("stale_s", "picture_timeout_s", "trigger_delay_ms"):
             if not 0 < getattr(self, name) < 1e6:
                 raise InputError(f"{name} is {getattr(self, name)}, expected more than 0")
         if not 0 < self.retry_first_s <= self.retry_most_s < 1e6:
@@ -75,6 +77,7 @@ class CameraTable(CameraSettings):
             trigger=self.trigger,
             stale_s=self.stale_s,
             picture_timeout_s=self.picture_timeout_s,
+            trigger_delay_s=self.trigger_delay_ms / 1000,
             size_px=size_px,
             backoff=Backoff(first_s=self.retry_first_s, most_s=self.retry_most_s),
         )
