@@ -12,6 +12,7 @@ from typing import Literal
 
 __all__ = ["JsonLines", "RepeatFilter", "TextLines", "hide_secrets", "line_formatter"]
 
+_SUBJECTS = ("%s", "camera %s", "sink %s", "recipe %s", "product %s")
 _CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _SECRET = re.compile(
     r"(?i)\b(password|passwd|token|secret|authorization)(\s*[=:]\s*)(bearer\s+|basic\s+)?[^\s,;&]+"
@@ -21,7 +22,8 @@ _SECRET = re.compile(
 class RepeatFilter(logging.Filter):
     """Lets an event through once a minute and says how often it came meanwhile.
 
-    Two events are the same if logger, level, text and first argument (the camera, the sink) are.
+    Two events are the same if logger, level and text are, and the camera, sink or recipe they are
+    about; not what else they name: a thousand late triggers are one event with a count.
     """
 
     def __init__(self, *, window_s: float = 60.0, kept: int = 256) -> None:
@@ -34,8 +36,7 @@ class RepeatFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the event is shown; ``record.repeats`` says how many were not."""
-        first = record.args[0] if isinstance(record.args, tuple) and record.args else ""
-        key = (record.name, record.levelno, str(record.msg), str(first))
+        key = (record.name, record.levelno, str(record.msg), _subject(record))
         now_s = time.monotonic()
         with self._lock:
             since_s, hidden = self._seen.get(key, (-self._window_s, 0))
@@ -93,6 +94,12 @@ def line_formatter(kind: Literal["text", "json"]) -> logging.Formatter:
 def hide_secrets(text: str) -> str:
     """Return ``text`` with user and password of addresses, and named secrets, as ``***``."""
     return _SECRET.sub(r"\1\2***", _CREDENTIALS.sub(r"\1***@", text))
+
+
+def _subject(record: logging.LogRecord) -> str:
+    """Return what an event is about, where its text begins with that."""
+    about = str(record.msg).startswith(_SUBJECTS) and isinstance(record.args, tuple)
+    return str(record.args[0]) if about and record.args else ""  # type: ignore[index]
 
 
 def _quoted(value: object) -> str:

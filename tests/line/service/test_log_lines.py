@@ -60,11 +60,19 @@ def test_repeats_are_hidden_and_counted_when_the_minute_is_over() -> None:
     assert lines[2]["repeats"] == 2
 
 
+def test_thousand_late_triggers_are_one_line() -> None:
+    stream = io.StringIO()
+    logger = logger_into(stream, "text")
+    for number in range(1000):
+        logger.warning("trigger %s: its result came after the deadline", number)
+    assert stream.getvalue().count("\n") == 1
+
+
 def test_memory_of_repeats_is_bounded() -> None:
     stream = io.StringIO()
     logger = logger_into(stream, "text")
     for number in range(1000):
-        logger.warning("trigger %s: late", number)
+        logger.warning("camera %s: late", number)
     assert len(logger.handlers[0].filters[0]._seen) <= 256
 
 
