@@ -49,9 +49,17 @@ def recipe_book(config: LineConfig, stages: Stages, loaded: dict[Path, Recipe]) 
 
     Raises:
         EncoderMismatchError: one belongs to another encoder.
-        InputError: two are for the same, or ``line.product`` is not among them.
+        InputError: two are for the same, a camera has none, or ``line.product`` is unknown.
     """
-    return RecipeBook(config.recipe, stages, product=config.line.product, first=loaded)
+    book = RecipeBook(config.recipe, stages, product=config.line.product, first=loaded)
+    for product in book.products:
+        for camera in config.camera:
+            if book.find(product, camera.name) is None:
+                raise InputError(
+                    f"the product '{product}' has no recipe for camera '{camera.name}'; add a "
+                    f'[[recipe]] with camera = "{camera.name}", or one without camera for all'
+                )
+    return book
 
 
 def camera_plans(config: LineConfig) -> list[CameraPlan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 from res2clip_runtime.cli.app import app
 from res2clip_runtime.cli.config_run import KEYS
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
+from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.service.assembly import first_recipes, recipe_book
 from res2clip_runtime.service.config import LineConfig, load_config
 from res2clip_runtime.service.config.template import template
 
@@ -74,6 +77,24 @@ def test_message_names_table_key_value_and_remedy(tmp_path: Path, text: str, mes
 def test_message_numbers_the_camera(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(tmp_path, text)
+
+
+def test_recipe_for_a_camera_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    text = LEAST.replace("[[camera]]", 'camera = "tpo"\n[[camera]]\nname = "top"')
+    with pytest.raises(InputError, match=r"recipe\[1\].camera is 'tpo', expected one of: top; did"):
+        load(tmp_path, text)
+
+
+def test_camera_without_a_recipe_is_refused(
+    tmp_path: Path, inspector: Inspector, recipe_file: Path
+) -> None:
+    text = (
+        f'[[recipe]]\nfile = {json.dumps(str(recipe_file))}\ncamera = "top"\n'
+        '[[camera]]\nname = "top"\nsource = "a"\n[[camera]]\nname = "side"\nsource = "b"\n'
+    )
+    config = load(tmp_path, text)
+    with pytest.raises(InputError, match="'washer' has no recipe for camera 'side'"):
+        recipe_book(config, inspector.stages, first_recipes(config))
 
 
 def test_configuration_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:

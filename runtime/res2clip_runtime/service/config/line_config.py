@@ -13,7 +13,7 @@ from res2clip_runtime.modbus.config import ModbusConfig
 from res2clip_runtime.service.config.camera_table import CameraTable
 from res2clip_runtime.service.config.line_table import LineTable
 from res2clip_runtime.service.config.model_table import ModelTable
-from res2clip_runtime.service.config.table import read_table
+from res2clip_runtime.service.config.table import nearest, read_table
 from res2clip_runtime.service.http_control import HttpConfig
 from res2clip_runtime.service.recipe_book import RecipeFile
 from res2clip_runtime.sinks.kept_pictures import PicturesConfig
@@ -64,6 +64,13 @@ class LineConfig:
             raise InputError("there is no recipe; add a table [[recipe]] with file = ...")
         if not self.camera:
             raise InputError("there is no camera; add a table [[camera]] with source = ...")
+        names = [table.name for table in self.camera]
+        for number, entry in enumerate(self.recipe, 1):
+            if entry.camera and entry.camera not in names:
+                raise InputError(
+                    f"recipe[{number}].camera is '{entry.camera}', expected one of: "
+                    f"{', '.join(names)}{nearest(entry.camera, names)}"
+                )
 
 
 def load_config(path: Path) -> LineConfig:
