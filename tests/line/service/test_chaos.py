@@ -40,7 +40,7 @@ def test_every_trigger_is_answered_once_and_ok_only_after_an_inspection(
             raise BackendError("the engine broke")
 
     model = FailingModel(inspector.stages, before)
-    settings = LineSettings(mode="trigger", deadline_ms=120, trigger_queue=3)
+    settings = LineSettings(mode="trigger", deadline_ms=250, trigger_queue=3)
     ended = threading.Event()
     with MjpegServer(film, fps=50) as first:
         port, servers = first.port, [first]
