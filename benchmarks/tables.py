@@ -114,7 +114,10 @@ def recovery_table(rows: Rows) -> str:
     """Return how soon each fault is noticed, and how soon the line goes on."""
     if not rows:
         return not_measured("recovery")
-    lines = [[row["fault"], row["noticed_s"], row["back_s"]] for row in newest(rows, ("fault",))]
+    lines = [
+        [row["fault"], row["noticed_s"].replace("nan", "-"), row["back_s"]]
+        for row in newest(rows, ("fault",))
+    ]
     return f"{table(['fault', 'noticed, s', 'back, s'], lines)}\n\n{where(rows)}"
 
 
