@@ -6,7 +6,13 @@ READY   := $(VENV)/.ready
 PYTHON  ?= python3
 RTX     := tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
 
-.PHONY: demo test test-pythons lint format bench wheelhouse clean
+# Cameras, brokers and faults of the tests are real; without these packages their tests are skipped.
+DEBIAN  := aravis-tools libaravis-0.8-0 gir1.2-aravis-0.8 python3-gi gir1.2-gst-rtsp-server-1.0 \
+	gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-rtsp mosquitto faketime \
+	iproute2 openssl jq systemd
+
+.PHONY: demo test test-pythons lint format bench wheelhouse system-packages clean
 
 demo: $(READY)  ## draw a product, teach it, export, inspect, report
 	$(VENV)/bin/res2clip demo
@@ -16,6 +22,10 @@ test: $(READY)  ## every test
 
 test-pythons: $(READY)  ## the runtime's tests on the Pythons of JetPack 6 and 7, where they are
 	$(PY) tests/other_pythons.py 3.10 3.12
+
+system-packages:  ## what the tests of cameras and outputs need beside Python; for root on Debian
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(DEBIAN)
 
 lint: $(READY)  ## style, types, import rules, oldest Python, Dockerfiles
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md and docs/performance.md from benchmarks/results/.
+"""Writes the measured tables of the pages below from benchmarks/results/.
 
     python benchmarks/tables.py
 
@@ -19,7 +19,7 @@ from res2clip_runtime.benchmark.scaling_plot import draw_scaling
 from res2clip_runtime.storage import write_atomically
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PAGES = tuple(ROOT / page for page in ("README.md", "docs/performance.md", "docs/reliability.md"))
 PLOT = ROOT / "docs" / "images" / "match_shots.svg"
 WAYS = ("ours", "numpy", "torch", "onnx")
 
@@ -128,6 +128,41 @@ def backends_table(rows: Rows) -> str:
     return f"{table([*head, 'than eager', 'cosine'], lines)}\n\n{shape}. {where(rows)}"
 
 
+def recovery_table(rows: Rows) -> str:
+    """Return how soon each fault is noticed, and how soon the line goes on."""
+    if not rows:
+        return not_measured("recovery")
+    lines = [
+        [row["fault"], row["noticed_s"].replace("nan", "-"), row["back_s"]]
+        for row in newest(rows, ("fault",))
+    ]
+    return f"{table(['fault', 'noticed, s', 'back, s'], lines)}\n\n{where(rows)}"
+
+
+def soak_table(rows: Rows) -> str:
+    """Return what a line was like after its time, by its setting."""
+    if not rows:
+        return not_measured("soak")
+    lines = [
+        [
+            f"{float(row['minutes']):g}",
+            f"{row['cameras']} at {float(row['fps']):g} /s",
+            row["bundle"],
+            row["inspected"],
+            f"{row['rss_mb']} ({float(row['rss_change_percent']):+.2f} %)",
+            f"{row['threads_most']} ({int(row['threads_growth']):+d})",
+            f"{row['descriptors_most']} ({int(row['descriptors_growth']):+d})",
+            row["queued_most"],
+            row["service_ms"],
+            row["overhead_ms"],
+        ]
+        for row in newest(rows, ("bundle", "cameras", "fps", "threads"))
+    ]
+    head = ["minutes", "cameras", "bundle", "pictures", "memory, MB", "threads", "descriptors"]
+    head += ["most queued", "service, ms", "overhead, ms"]
+    return f"{table(head, lines)}\n\n{where(rows)}"
+
+
 def figure(of: dict[str, dict[str, str]], name: str, column: str) -> str:
     value = of.get(name, {}).get(column, "")
     if value in ("", "nan"):
@@ -163,6 +198,8 @@ TABLES: dict[str, tuple[Callable[[Rows], str], str]] = {
     "match": (match_table, "python benchmarks/bench_match.py"),
     "pipeline": (pipeline_table, "python benchmarks/bench_pipeline.py"),
     "backends": (backends_table, "python benchmarks/bench_backends.py --keep DIR"),
+    "recovery": (recovery_table, "python benchmarks/bench_recovery.py"),
+    "soak": (soak_table, "python benchmarks/soak.py --minutes 60 --cameras 2"),
 }
 """By the name of the results: how the table is made, and the command that measures it."""
 

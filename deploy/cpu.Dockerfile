@@ -5,9 +5,12 @@
 #   docker run --rm --read-only --tmpfs /tmp -v "$PWD":/data res2clip \
 #       --source parts/ --bundle bundle --recipe washer.recipe.safetensors --out results
 #
-# A camera needs --device /dev/video0.
+# A camera needs --device /dev/video0.  As a service (docs/line.md), with line.toml in this folder:
+#
+#   docker run -d --restart always --stop-timeout 15 --read-only --tmpfs /tmp -v "$PWD":/data \
+#       res2clip --config line.toml --log-format json
 FROM python:3.12-slim-bookworm AS wheels
-ARG EXTRAS=cpu,video,camera
+ARG EXTRAS=cpu,video,camera,mqtt,plc,metrics
 COPY . /src
 RUN python /src/deploy/wheelhouse.py --extras "$EXTRAS" --out /wheelhouse
 

@@ -16,7 +16,7 @@ RUN apt-get update \
 ENV PATH=/opt/res2clip/bin:$PATH
 
 FROM python AS wheels
-ARG EXTRAS=gpu,video,camera
+ARG EXTRAS=gpu,video,camera,mqtt,plc,metrics
 COPY . /src
 RUN python /src/deploy/wheelhouse.py --extras "$EXTRAS" --out /wheelhouse
 

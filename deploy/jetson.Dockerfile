@@ -18,7 +18,7 @@ RUN apt-get update \
 ENV PATH=/opt/res2clip/bin:/usr/local/cuda/bin:$PATH CUDA_ROOT=/usr/local/cuda
 
 FROM python AS wheels
-ARG EXTRAS=cpu,trt,video,camera
+ARG EXTRAS=cpu,trt,video,camera,mqtt,plc,metrics
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends build-essential python3-dev \

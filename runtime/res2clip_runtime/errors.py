@@ -10,6 +10,7 @@
     ├── MissingExtraError      (ImportError)        an optional package is not installed
     ├── BackendError           (RuntimeError)       an inference engine or device refused
     ├── SourceError            (RuntimeError)       a camera, stream or file gives no pictures
+    ├── SourceEnded            (EOFError)           rightly, there are no more pictures
     ├── OutputError            (OSError)            a result could not be written
     └── ParityError            (RuntimeError)       an exported stage differs from PyTorch
 
@@ -31,6 +32,7 @@ __all__ = [
     "OutputError",
     "ParityError",
     "Res2ClipError",
+    "SourceEnded",
     "SourceError",
 ]
 
@@ -71,6 +73,10 @@ class SourceError(Res2ClipError, RuntimeError):
     """A camera, stream or video file gives no pictures."""
 
 
+class SourceEnded(Res2ClipError, EOFError):
+    """A source has given all its pictures; no fault, and no SourceError for that reason."""
+
+
 class OutputError(Res2ClipError, OSError):
     """A result could not be written (disk full, no permission, ...)."""
 
@@ -82,11 +88,21 @@ class ParityError(Res2ClipError, RuntimeError):
 class MissingExtraError(Res2ClipError, ImportError):
     """An optional package is not installed; the message holds the pip command."""
 
-    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
-        """Say which ``package`` is missing, for what ``purpose``, and which ``extra`` brings it."""
+    def __init__(
+        self, package: str, *, extra: str = "", purpose: str, install: str | None = None
+    ) -> None:
+        """Say what is missing and what brings it.
+
+        Args:
+            package: its name.
+            extra: of res2clip that brings it.
+            purpose: what it is for.
+            install: the command, where it does not come with an extra (apt).
+        """
+        install = install or f"pip install 'res2clip[{extra}]'"
         self.package = package
         self.extra = extra
         super().__init__(
             f"{purpose} needs the package '{package}', which is not installed. "
-            f"Install it with: pip install 'res2clip[{extra}]'"
+            f"Install it with: {install}"
         )

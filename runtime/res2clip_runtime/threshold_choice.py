@@ -1,4 +1,4 @@
-"""Thresholds given by hand, in place of the recipe's own."""
+"""Thresholds given by hand, in place of the recipe's own, and what to know before trusting one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from res2clip_runtime.errors import InputError
 from res2clip_runtime.recipe import Recipe, Threshold
 from res2clip_runtime.spec import MethodSpec
 
-__all__ = ["with_given_thresholds"]
+__all__ = ["threshold_doubts", "with_given_thresholds"]
 
 
 def with_given_thresholds(
@@ -43,3 +43,24 @@ def with_given_thresholds(
         score=score, pixel=own.pixel if pixel is None and own else pixel, source="given"
     )
     return recipe.with_threshold(spec.score_id, given)
+
+
+def threshold_doubts(recipe: Recipe, score_id: str) -> list[str]:
+    """Return what a person should know of the threshold before trusting a verdict."""
+    doubts = []
+    threshold = recipe.thresholds.get(score_id)
+    if threshold is None:
+        doubts.append(
+            f"the recipe of '{recipe.product}' holds no threshold for this model, so every verdict "
+            "will be ERROR; the scores help to choose one for --threshold"
+        )
+    elif not threshold.calibrated:
+        doubts.append(
+            f"the threshold {threshold.score:.4g} is uncalibrated ({threshold.source}): it "
+            "promises no false-alarm rate"
+        )
+    if threshold is not None and threshold.pixel is None:
+        doubts.append(
+            "there is no pixel threshold, so no regions and no heat map; give --pixel-threshold"
+        )
+    return doubts

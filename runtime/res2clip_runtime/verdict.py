@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from res2clip_runtime.regions import Region
 
-__all__ = ["Decision", "Verdict", "decide"]
+__all__ = ["Decision", "Verdict", "View", "decide"]
 
 
 class Decision(str, Enum):
@@ -28,8 +28,34 @@ class Decision(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One of several pictures of a part."""
+
+    frame_id: str
+    """The picture."""
+    camera: str
+    """Camera it came from."""
+    decision: Decision
+    """Its own decision; the part's is the worst."""
+    score: float
+    """Its own score; NaN where none could be computed."""
+    reason: str = ""
+    """Why the decision is ERROR; empty otherwise."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values (a NaN score becomes null)."""
+        return {
+            "frame_id": self.frame_id,
+            "camera": self.camera,
+            "decision": self.decision.value,
+            "score": self.score if math.isfinite(self.score) else None,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer for one picture."""
+    """The answer for one picture, or for one part of which several pictures were taken."""
 
     frame_id: str
     """File name, frame number or trigger id of the picture."""
@@ -59,6 +85,14 @@ class Verdict:
     """Milliseconds spent in each stage."""
     reason: str = ""
     """Why the decision is ERROR; empty otherwise."""
+    camera: str = ""
+    """Name of the camera in the line's configuration; empty outside a line."""
+    trigger_id: str | None = None
+    """The trigger that this answers; None in free run."""
+    part_id: str | None = None
+    """The part of which several pictures were taken; None where a part is one picture."""
+    views: tuple[View, ...] = ()
+    """Every picture of the part; the rest of the verdict is that of the worst one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the map as JSON values (a NaN score becomes null)."""
@@ -76,6 +110,10 @@ class Verdict:
             "decided_at": self.decided_at,
             "latency_ms": {name: round(ms, 3) for name, ms in self.latency_ms.items()},
             "reason": self.reason,
+            "camera": self.camera,
+            "trigger_id": self.trigger_id,
+            "part_id": self.part_id,
+            "views": [view.to_json() for view in self.views],
         }
 
 

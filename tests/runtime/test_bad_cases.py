@@ -97,9 +97,15 @@ def test_missing_camera(taught: Path) -> None:
     assert_one_clear_line(done, "there is no camera 77")
 
 
-def test_network_stream(taught: Path) -> None:
-    done = run_program("--source", "rtsp://camera/1", "--recipe", taught)
-    assert_one_clear_line(done, "not supported")
+def test_network_stream_that_nobody_sends(taught: Path) -> None:
+    pytest.importorskip("av", reason="the extra 'video' is not installed")
+    done = run_program("--source", "rtsp://line:secret@127.0.0.1:1/cam", "--recipe", taught)
+    assert_one_clear_line(done, "rtsp://127.0.0.1:1/cam cannot be opened: Connection refused")
+
+
+def test_address_of_no_pictures(taught: Path) -> None:
+    done = run_program("--source", "ftp://camera/1", "--recipe", taught)
+    assert_one_clear_line(done, "ftp:// is nothing that gives pictures", "rtsp")
 
 
 @pytest.mark.parametrize("kind", ["truncated", "undecodable", "animated", "tiny"])

@@ -95,14 +95,20 @@ def test_missing_place_is_named() -> None:
         open_source("nowhere")
 
 
-def test_number_hints_at_the_camera_option() -> None:
-    with pytest.raises(ArtefactNotFoundError, match="--camera 0"):
-        open_source("0")
+def test_number_is_a_camera_unless_there_is_such_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cv2", reason="the extra 'camera' is not installed")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match="there is no camera 97"):
+        open_source("97")
+    save_parts(tmp_path / "97", 1)
+    assert ids("97") == ["000.png"]
 
 
-@pytest.mark.parametrize("url", ["rtsp://camera/1", "http://camera/mjpg", "https://x/a.png"])
-def test_network_streams_are_refused_and_not_pretended(url: str) -> None:
-    with pytest.raises(InputError, match="not supported"):
+@pytest.mark.parametrize("url", ["ftp://camera/1", "file://a.png", "onvif://camera"])
+def test_what_gives_no_pictures_is_refused_with_what_does(url: str) -> None:
+    with pytest.raises(InputError, match=r"known: .*rtsp"):
         open_source(url)
 
 

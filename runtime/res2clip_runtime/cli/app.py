@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from res2clip_runtime.cli.cameras import cameras
 from res2clip_runtime.cli.doctor import doctor
 from res2clip_runtime.cli.group import CommandGroup
+from res2clip_runtime.cli.init import init
 from res2clip_runtime.cli.inspect import inspect
 from res2clip_runtime.cli.recipe import recipe_app
 from res2clip_runtime.cli.teach import teach
@@ -21,6 +23,8 @@ app = typer.Typer(
 )
 app.callback(invoke_without_command=True)(inspect)
 app.command()(teach)
+app.command()(init)
 app.add_typer(recipe_app, name="recipe")
+app.command()(cameras)
 app.command()(verify)
 app.command()(doctor)

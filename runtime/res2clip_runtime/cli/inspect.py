@@ -9,7 +9,10 @@ import typer
 
 from res2clip_runtime.backends import EngineOptions
 from res2clip_runtime.cli.bundle_choice import BackendOption, BundleOption
+from res2clip_runtime.cli.config_run import LogFormat, refuse_other_flags, run_config
+from res2clip_runtime.cli.live_run import run_live
 from res2clip_runtime.cli.session import PicturesWanted, RunRequest, run_session
+from res2clip_runtime.service.config.camera_table import is_place_of_files
 
 __all__ = ["inspect"]
 
@@ -22,13 +25,30 @@ def inspect(
     source: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR|FILE|GLOB",
-            help="Pictures: a folder (with its subfolders), a picture, a video file, or a pattern "
-            "in quotes.",
+            metavar="DIR|FILE|GLOB|URL",
+            help="Pictures: a folder (with its subfolders), a picture, a video file, a pattern "
+            "in quotes, or a stream.",
         ),
     ] = None,
     camera: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Camera /dev/videoN instead of --source.")
+        str | None,
+        typer.Option(metavar="N|URL", help="Camera /dev/videoN, or any other camera or stream."),
+    ] = None,
+    trigger: Annotated[
+        str, typer.Option(metavar="off|lineN", help="The camera's input that triggers it.")
+    ] = "off",
+    deadline_ms: Annotated[
+        float, typer.Option(metavar="MS", help="A trigger is answered so soon, or with ERROR.")
+    ] = 1000.0,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Run as a service with everything from this file."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Try everything the configuration names, then end.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="Events of the service: text (key=value) or json.")
     ] = None,
     bundle: BundleOption = None,
     backend: BackendOption = "onnxruntime",
@@ -88,6 +108,10 @@ def inspect(
 
         res2clip-run --camera 0 --recipe washer.recipe.safetensors --threshold 0.62
 
+        res2clip-run init line3.toml
+
+        res2clip-run --config line3.toml
+
         res2clip-run teach --product washer good/*.png
 
     Ctrl-C ends a run after the picture in hand and prints the summary.
@@ -97,6 +121,16 @@ def inspect(
     """
     if ctx.invoked_subcommand is not None:
         return
+    if config is not None:
+        refuse_other_flags(ctx)
+        raise typer.Exit(run_config(config, dry=dry_run, log_format=log_format))
+    if trigger == "software":
+        raise typer.BadParameter(
+            "nobody could trigger it; a configuration with [modbus] or [http] can: "
+            "res2clip-run init"
+        )
+    if dry_run or log_format is not None:
+        raise typer.BadParameter("--dry-run and --log-format need --config FILE")
     if recipe is None and source is None and camera is None:
         typer.echo(ctx.get_help())
         raise typer.Exit(2)
@@ -104,10 +138,14 @@ def inspect(
         raise typer.BadParameter("give the product's recipe with --recipe FILE")
     if (source is None) == (camera is None):
         raise typer.BadParameter("give either --source or --camera")
+    if camera is not None and camera.startswith("-"):
+        raise typer.BadParameter(f"--camera {camera} is no camera; give its number or address")
     request = RunRequest(
         recipe=recipe,
-        source=source,
-        camera=camera,
+        source=str(source if camera is None else camera),
+        live=camera is not None or not is_place_of_files(str(source)),
+        trigger=trigger,
+        deadline_ms=deadline_ms,
         bundle=bundle,
         backend=backend,
         threads=threads,
@@ -121,4 +159,4 @@ def inspect(
         as_json=as_json,
         limit=limit,
     )
-    raise typer.Exit(run_session(request))
+    raise typer.Exit(run_live(request) if request.live else run_session(request))

@@ -22,10 +22,10 @@ from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.run import run
 from res2clip_runtime.sinks import JsonlFile, PictureFolder, Sink
-from res2clip_runtime.sources import Source, open_camera, open_source
+from res2clip_runtime.sources import Source, open_source
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.tally import Tally
-from res2clip_runtime.threshold_choice import with_given_thresholds
+from res2clip_runtime.threshold_choice import threshold_doubts, with_given_thresholds
 from res2clip_runtime.verdict import Decision, Verdict
 
 __all__ = ["PicturesWanted", "RunRequest", "run_session"]
@@ -52,10 +52,14 @@ class RunRequest:
 
     recipe: Path
     """``--recipe``."""
-    source: str | None
-    """``--source``, or None with a camera."""
-    camera: int | None
-    """``--camera``, or None with a source."""
+    source: str
+    """``--source`` or ``--camera``."""
+    live: bool
+    """Whether it is a camera or stream, not files."""
+    trigger: str
+    """``--trigger``."""
+    deadline_ms: float
+    """``--deadline-ms``."""
     bundle: Path | None
     """``--bundle``; None chooses the installed one."""
     backend: str
@@ -97,7 +101,8 @@ def run_session(request: RunRequest) -> int:
         recipe = with_given_thresholds(
             recipe, inspector.spec, score=request.threshold, pixel=request.pixel_threshold
         )
-        _warn_of_threshold(recipe, inspector.spec.score_id)
+        for doubt in threshold_doubts(recipe, inspector.spec.score_id):
+            warn(doubt)
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(request)]
         tally = _inspect_all(request, inspector.stages, recipe, source, sinks)
     return 1 if tally.of(Decision.ERROR) else 0
@@ -144,10 +149,8 @@ def _print_summary(request: RunRequest, recipe: Recipe, tally: Tally, *, stopped
 
 
 def _open_source(request: RunRequest) -> Source:
-    if request.camera is not None:
-        return open_camera(request.camera)
     return open_source(
-        str(request.source),
+        request.source,
         exclude=[request.out, _pictures_path(request.out)] if request.out else [],
     )
 
@@ -167,20 +170,3 @@ def _results_path(out: Path) -> Path:
 
 def _pictures_path(out: Path) -> Path:
     return out / "pictures"
-
-
-def _warn_of_threshold(recipe: Recipe, score_id: str) -> None:
-    """Say once what the person should know of the threshold before trusting a verdict."""
-    threshold = recipe.thresholds.get(score_id)
-    if threshold is None:
-        warn(
-            f"the recipe of '{recipe.product}' holds no threshold for this model, so every verdict "
-            "will be ERROR; the scores help to choose one for --threshold"
-        )
-    elif not threshold.calibrated:
-        warn(
-            f"the threshold {threshold.score:.4g} is uncalibrated ({threshold.source}): it "
-            "promises no false-alarm rate"
-        )
-    if threshold is not None and threshold.pixel is None:
-        warn("there is no pixel threshold, so no regions and no heat map; give --pixel-threshold")

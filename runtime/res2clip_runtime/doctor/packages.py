@@ -24,7 +24,10 @@ def check_packages() -> list[Check]:
         check_package("pillow", module="PIL", remedy="pip install res2clip"),
         check_package("safetensors", remedy="pip install res2clip"),
         check_package(
-            "av", purpose="video files", remedy="pip install 'res2clip[video]'", required=False
+            "av",
+            purpose="video files and streams",
+            remedy="pip install 'res2clip[video]'",
+            required=False,
         ),
         check_package(
             "opencv-python-headless",

@@ -65,6 +65,22 @@ class JsonlFile:
         except OSError as err:
             raise output_error(self._path, err) from err
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of whole lines in the file."""
+        return self._size
+
+    def sync(self) -> None:
+        """Force everything to the disk.
+
+        Raises:
+            OutputError: the disk refused.
+        """
+        try:
+            self._sync()
+        except OSError as err:
+            raise output_error(self._path, err) from err
+
     def close(self) -> None:
         """Force everything to the disk and close the file.
 

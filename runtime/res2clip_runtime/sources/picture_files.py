@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from res2clip_runtime.errors import SourceEnded
 from res2clip_runtime.inspection import utc_now
 from res2clip_runtime.sources.frame import Frame
 from res2clip_runtime.sources.picture_paths import PicturePaths
@@ -19,6 +18,7 @@ class PictureFiles(Source):
         """Yield ``pictures``, which were found at ``place``."""
         self._pictures = pictures
         self._place = place
+        self._paths = iter(pictures.paths)
 
     @property
     def count(self) -> int:
@@ -29,11 +29,12 @@ class PictureFiles(Source):
         """Return the place and the number of pictures."""
         return f"{self._place} ({self.count} picture{'s' if self.count > 1 else ''})"
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the pictures; see :class:`Source`."""
-        for path in self._pictures.paths:
-            name = self._pictures.name_of(path)
-            yield Frame(frame_id=name, image=path, captured_at=utc_now())
+    def read(self, timeout_s: float) -> Frame:
+        """Return the next picture, not yet decoded; see :class:`Source`."""
+        path = next(self._paths, None)
+        if path is None:
+            raise SourceEnded(f"{self._place} holds no more pictures")
+        return Frame(frame_id=self._pictures.name_of(path), image=path, captured_at=utc_now())
 
     def close(self) -> None:
         """Do nothing: no file is held open."""

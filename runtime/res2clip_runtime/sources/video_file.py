@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from res2clip_runtime.errors import MissingExtraError, SourceError
+from res2clip_runtime.errors import MissingExtraError, SourceEnded, SourceError
 from res2clip_runtime.inspection import utc_now
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.sources.frame import Frame
@@ -43,6 +43,8 @@ class VideoFile(Source):
             self._container.close()
             raise SourceError(f"{path} holds no video, or is truncated; check the file")
         self._container.streams.video[0].thread_type = "AUTO"
+        self._frames: Iterator[Any] = self._container.decode(video=0)
+        self._given = 0
 
     @property
     def count(self) -> int | None:
@@ -55,19 +57,21 @@ class VideoFile(Source):
         rate = f", {float(stream.average_rate):.4g} frames/s" if stream.average_rate else ""
         return f"{self._path} (video, {stream.width} x {stream.height} px{rate})"
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the pictures; see :class:`Source`."""
-        done = 0
+    def read(self, timeout_s: float) -> Frame:
+        """Return the next frame; see :class:`Source`."""
         with self._reporting():
-            for index, frame in enumerate(self._container.decode(video=0)):
-                done = index + 1
-                image = _upright(frame.to_ndarray(format="rgb24"), frame.rotation)
-                yield Frame(
-                    frame_id=f"{self._path.name}#{index:06d}", image=image, captured_at=utc_now()
+            frame = next(self._frames, None)
+        if frame is None:
+            if self.count and self._given < self.count:
+                # The decoder ends without an error where a file was cut off after its header.
+                logger.warning(
+                    "%s ended after %d of %d frames", self._path, self._given, self.count
                 )
-        if self.count and done < self.count:
-            # The decoder ends without an error where a file was cut off after its header.
-            logger.warning("%s ended after %d of %d frames", self._path, done, self.count)
+            raise SourceEnded(f"{self._path} has no more frames")
+        name = f"{self._path.name}#{self._given:06d}"
+        self._given += 1
+        image = _upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+        return Frame(frame_id=name, image=image, captured_at=utc_now())
 
     def close(self) -> None:
         """Close the file."""

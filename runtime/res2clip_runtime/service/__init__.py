@@ -1,0 +1,1 @@
+"""The line: cameras, triggers and results that keep inspecting whatever breaks."""

@@ -1,0 +1,147 @@
+"""From a configuration to a line, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.modbus import ModbusConfig, ModbusServer
+from res2clip_runtime.recipe import Recipe
+from res2clip_runtime.service.camera_plan import CameraPlan
+from res2clip_runtime.service.config import LineConfig
+from res2clip_runtime.service.http_control import HttpControl
+from res2clip_runtime.service.line import Line
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.sinks.backoff import Backoff
+from res2clip_runtime.sinks.kept_pictures import KeptPictures
+from res2clip_runtime.sinks.metrics_page import MetricsPage
+from res2clip_runtime.sinks.mqtt_publisher import MqttPublisher
+from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
+from res2clip_runtime.sinks.webhook import Webhook
+from res2clip_runtime.sinks.worker import SinkWorker
+from res2clip_runtime.stages import Stages
+
+__all__ = [
+    "attach_controls",
+    "build_line",
+    "camera_plans",
+    "close_all",
+    "first_recipes",
+    "open_sinks",
+    "recipe_book",
+]
+
+
+def first_recipes(config: LineConfig) -> dict[Path, Recipe]:
+    """Return every recipe of the configuration by its file.
+
+    Raises:
+        ArtefactNotFoundError: a file is missing.
+        ArtefactError: one is damaged.
+    """
+    return {entry.file: Recipe.load(entry.file) for entry in config.recipe}
+
+
+def recipe_book(config: LineConfig, stages: Stages, loaded: dict[Path, Recipe]) -> RecipeBook:
+    """Return the line's recipes, checked against the model.
+
+    Raises:
+        EncoderMismatchError: one belongs to another encoder.
+        InputError: two are for the same, a camera has none, or ``line.product`` is unknown.
+    """
+    book = RecipeBook(config.recipe, stages, product=config.line.product, first=loaded)
+    for product in book.products:
+        for camera in config.camera:
+            if book.find(product, camera.name) is None:
+                raise InputError(
+                    f"the product '{product}' has no recipe for camera '{camera.name}'; add a "
+                    f'[[recipe]] with camera = "{camera.name}", or one without camera for all'
+                )
+    return book
+
+
+def camera_plans(config: LineConfig) -> list[CameraPlan]:
+    """Return the line's cameras; what the line itself writes is no source of pictures."""
+    written = [sink.folder for sink in (config.jsonl, config.pictures) if sink is not None]
+    return [table.plan(base=config.base, exclude=written) for table in config.camera]
+
+
+def open_sinks(config: LineConfig) -> list[SinkWorker]:
+    """Return the line's outputs, each behind a worker of its own.
+
+    Raises:
+        OutputError: a place cannot be written.
+        MissingExtraError: a package is missing.
+        InputError: a setting cannot be used.
+    """
+    workers: list[SinkWorker] = []
+    try:
+        if config.jsonl is not None:
+            workers.append(SinkWorker(RotatingJsonl(config.jsonl), name="jsonl", pictures=False))
+        if config.pictures is not None:
+            kept = KeptPictures(config.pictures)
+            workers.append(SinkWorker(kept, name="pictures", capacity=16, wants=kept.wants))
+        if config.mqtt is not None:
+            publisher = MqttPublisher(config.mqtt, line=config.line.name)
+            workers.append(SinkWorker(publisher, name="mqtt", pictures=False))
+        if config.webhook is not None:
+            backoff = Backoff(attempts=config.webhook.attempts)
+            hook = Webhook(config.webhook)
+            workers.append(SinkWorker(hook, name="webhook", pictures=False, backoff=backoff))
+    except BaseException:
+        close_all(workers)
+        raise
+    return workers
+
+
+def close_all(sinks: Sequence[SinkWorker]) -> None:
+    """Close sinks of a line that could not begin."""
+    for sink in sinks:
+        sink.close()
+
+
+def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
+    """Let Modbus, HTTP and Prometheus at the line; ``stack`` closes what serves them.
+
+    Raises:
+        OutputError: an address cannot be listened on.
+        MissingExtraError: a package is missing.
+        InputError: the PLC may choose a product of which there is no recipe.
+    """
+    if config.modbus is not None:
+        _check_numbers(config.modbus, line.products)
+        server = stack.enter_context(ModbusServer(config.modbus, line))
+        line.add_listener(server.take)
+    if config.http is not None:
+        stack.enter_context(HttpControl(config.http, line))
+    if config.metrics is not None:
+        page = SinkWorker(MetricsPage(config.metrics, line), name="metrics", pictures=False)
+        line.add_sink(page)
+
+
+def _check_numbers(config: ModbusConfig, products: tuple[str, ...]) -> None:
+    for number, product in config.recipes.items():
+        if product not in products:
+            raise InputError(
+                f"modbus.recipes.{number} is {product!r}, of which there is no recipe; "
+                f"there are: {', '.join(products)}"
+            )
+
+
+def build_line(
+    config: LineConfig, *, stages: Stages, recipes: RecipeBook, sinks: Sequence[SinkWorker] = ()
+) -> Line:
+    """Return the line, not yet started; it owns the sinks, which are closed if this fails.
+
+    Raises:
+        InputError: the cameras do not fit each other or the mode.
+    """
+    try:
+        return Line(
+            config.line, stages=stages, recipes=recipes, cameras=camera_plans(config), sinks=sinks
+        )
+    except BaseException:
+        close_all(sinks)
+        raise

@@ -1,0 +1,144 @@
+"""Whether everything a configuration names is there and works, tried one by one."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from res2clip_runtime.doctor import Check, Status
+from res2clip_runtime.errors import OutputError, Res2ClipError, SourceError
+from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.service.assembly import camera_plans
+from res2clip_runtime.service.camera_plan import CameraPlan
+from res2clip_runtime.service.config import LineConfig
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.sinks.mqtt_publisher import MqttConfig, MqttPublisher
+from res2clip_runtime.storage import output_error
+
+__all__ = ["check_cameras", "check_outputs", "check_recipes"]
+
+_PICTURE_S = 10.0
+_CONNECT_S = 5.0
+
+
+def check_recipes(book: RecipeBook, inspector: Inspector) -> Iterator[Check]:
+    """Yield what can be said of each product."""
+    score_id = inspector.spec.score_id
+    for product in book.products:
+        recipe = next(r for name in ("", *book.cameras) if (r := book.find(product, name)))
+        threshold = recipe.thresholds.get(score_id)
+        if threshold is None:
+            detail = "no threshold for this model: every verdict would be ERROR"
+            remedy = "teach two or more good parts, or set threshold in its [[recipe]]"
+            yield _check(f"recipe {product}", Status.MISSING, detail, remedy)
+        else:
+            references = len(recipe.references)
+            yield _check(
+                f"recipe {product}",
+                Status.OK,
+                f"threshold {threshold.score:.4g} ({threshold.source}), {references} good parts",
+            )
+    if not book.product:
+        yield _check(
+            "line.product",
+            Status.WARN,
+            f"there are several products ({', '.join(book.products)}) and none is chosen at first",
+            "set product in [line], or choose by Modbus or HTTP; until then every answer is ERROR",
+        )
+
+
+def check_cameras(config: LineConfig) -> Iterator[Check]:
+    """Yield, for each camera, whether it opens and gives a picture."""
+    for plan in camera_plans(config):
+        yield _tried(f"camera {plan.name}", lambda plan=plan: _one_picture(plan))  # type: ignore[misc]
+
+
+def check_outputs(config: LineConfig) -> Iterator[Check]:
+    """Yield, for each output, whether its place or server can be reached; nothing is written."""
+    if (jsonl := config.jsonl) is not None:
+        yield _tried("jsonl", lambda: _writable(jsonl.folder))
+    if (pictures := config.pictures) is not None:
+        yield _tried("pictures", lambda: _writable(pictures.folder))
+    if (mqtt := config.mqtt) is not None:
+        # A name of its own: a running line of this configuration keeps its connection.
+        yield _tried("mqtt", lambda: _broker(mqtt, f"{config.line.name}-dry-run"))
+    if (webhook := config.webhook) is not None:
+        parts = urlsplit(webhook.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        yield _tried("webhook", lambda: _reached(str(parts.hostname), port))
+    for name, table in (("modbus", config.modbus), ("metrics", config.metrics),
+                        ("http", config.http)):  # fmt: skip
+        if table is not None:
+            host, port = table.host, table.port
+            yield _tried(name, lambda host=host, port=port: _listens(host, port))  # type: ignore[misc]
+
+
+def _one_picture(plan: CameraPlan) -> str:
+    with plan.open() as source:
+        if plan.trigger.startswith("line") or (source.waits and not source.has_trigger):
+            return f"{source.describe()}; waits for what comes, so no picture was taken"
+        if plan.trigger == "software":
+            source.trigger()
+        until_s = time.monotonic() + _PICTURE_S
+        while (left_s := until_s - time.monotonic()) > 0:
+            if source.read(left_s) is not None:
+                return source.describe()
+        raise SourceError(
+            f"{source.describe()} opens, but gave no picture in {_PICTURE_S:g} s; check it"
+        )
+
+
+def _writable(folder: Path) -> str:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x" * 4096)
+    except OSError as err:
+        raise output_error(folder, err) from err
+    return f"{folder} can be written"
+
+
+def _broker(config: MqttConfig, line: str) -> str:
+    publisher = MqttPublisher(config, line=line)
+    try:
+        publisher.wait_connected(_CONNECT_S)
+    finally:
+        publisher.close()
+    return f"{config.host}:{config.port_used} accepts the connection"
+
+
+def _reached(host: str, port: int) -> str:
+    try:
+        socket.create_connection((host, port), _CONNECT_S).close()
+    except OSError as err:
+        raise OutputError(
+            err.errno, f"{host}:{port} cannot be reached: {err}; check address and network"
+        ) from err
+    return f"{host}:{port} can be reached"
+
+
+def _listens(host: str, port: int) -> str:
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as err:
+        raise OutputError(
+            err.errno,
+            f"cannot listen at {host}:{port}: {err.strerror or err}; is the line running already?",
+        ) from err
+    return f"{host}:{port} is free"
+
+
+def _tried(name: str, work: Callable[[], str]) -> Check:
+    try:
+        return _check(name, Status.OK, work())
+    except Res2ClipError as err:
+        text = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
+        return _check(name, Status.MISSING, " ".join(text.split()))
+
+
+def _check(name: str, status: Status, detail: str, remedy: str = "") -> Check:
+    return Check(name=name, status=status, detail=detail, remedy=remedy)

@@ -1,0 +1,136 @@
+"""Cameras that are triggered by their inputs: every picture is a trigger."""
+
+from __future__ import annotations
+
+import pytest
+from drawn_parts import draw_part
+from line.components.child import await_true
+from line.components.failing_model import FailingModel, Gate
+from line.components.pushed_source import PushedSource
+
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.service.camera_plan import CameraPlan
+from res2clip_runtime.service.line import Line
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.settings import LineSettings
+from res2clip_runtime.verdict import Verdict
+
+GOOD, BAD = draw_part(10), draw_part(20, scratched=True)
+
+
+class Wired:
+    """A line with cameras on trigger wires."""
+
+    def __init__(self, stages, book: RecipeBook, *names: str, **settings: object) -> None:
+        self.sources = {name: PushedSource(name) for name in names}
+        self.verdicts: list[Verdict] = []
+        plans = [
+            CameraPlan(name=name, open=lambda name=name: self.sources[name], trigger="line0")
+            for name in names
+        ]
+        given = LineSettings(**{"mode": "trigger", "deadline_ms": 10_000, **settings})
+        self.line = Line(given, stages=stages, recipes=book, cameras=plans)
+        self.line.add_listener(self.verdicts.append)
+
+    def __enter__(self) -> Wired:
+        self.line.start()
+        await_true(lambda: self.line.health().ready, "the line is ready")
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.line.close()
+
+    def await_verdicts(self, count: int) -> list[Verdict]:
+        await_true(lambda: len(self.verdicts) >= count, f"{count} verdicts")
+        return self.verdicts
+
+
+def test_every_picture_is_answered_once_in_order(inspector: Inspector, book: RecipeBook) -> None:
+    with Wired(inspector.stages, book, "top") as wired:
+        for picture in (GOOD, BAD, GOOD):
+            wired.sources["top"].push(picture)
+        verdicts = wired.await_verdicts(3)
+        assert wired.line.health().triggers == 3
+    assert [v.decision.value for v in verdicts] == ["OK", "NG", "OK"]
+    assert len({v.trigger_id for v in verdicts}) == 3
+
+
+def test_no_picture_is_dropped_silently_when_the_model_is_slow(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    gate = Gate()
+    with Wired(FailingModel(inspector.stages, gate), book, "top", trigger_queue=3) as wired:
+        wired.sources["top"].push(GOOD)
+        assert gate.reached.wait(20)
+        for _ in range(5):
+            wired.sources["top"].push(GOOD)
+        refused = wired.await_verdicts(2)
+        assert {v.decision.value for v in refused} == {"ERROR"}
+        gate.open()
+        verdicts = wired.await_verdicts(6)
+    assert [v.decision.value for v in verdicts] == ["ERROR"] * 2 + ["OK"] * 4
+
+
+def test_cameras_on_one_wire_make_one_part(inspector: Inspector, book: RecipeBook) -> None:
+    with Wired(inspector.stages, book, "top", "side", part="cameras") as wired:
+        for count, (top, side) in enumerate([(GOOD, GOOD), (GOOD, BAD), (BAD, GOOD)], 1):
+            wired.sources["top"].push(top)
+            wired.sources["side"].push(side)
+            wired.await_verdicts(count)
+    assert [v.decision.value for v in wired.verdicts] == ["OK", "NG", "NG"]
+    assert [len(v.views) for v in wired.verdicts] == [2, 2, 2]
+
+
+def test_part_of_which_a_camera_saw_nothing_is_an_error(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    settings = {"part": "cameras", "deadline_ms": 300, "views_skew_ms": 50}
+    with Wired(inspector.stages, book, "top", "side", **settings) as wired:
+        wired.sources["top"].push(GOOD)
+        assert wired.await_verdicts(1)[0].decision.value == "ERROR"
+
+
+def test_picture_of_the_next_part_does_not_complete_the_one_before(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    """The side camera missed the first part: its picture of the second belongs to the second."""
+    settings = {"part": "cameras", "deadline_ms": 1500, "views_skew_ms": 100}
+    with Wired(inspector.stages, book, "top", "side", **settings) as wired:
+        top, side = wired.sources["top"], wired.sources["side"]
+        top.push(GOOD, age_s=0.5)
+        await_true(lambda: wired.line.health().waiting == 1, "the first part waits")
+        top.push(GOOD)
+        side.push(BAD)
+        verdicts = wired.await_verdicts(2)
+    assert [v.decision.value for v in verdicts] == ["ERROR", "NG"]
+    assert len(verdicts[1].views) == 2
+
+
+def test_cameras_of_parts_of_their_own_need_no_partner(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    with Wired(inspector.stages, book, "a", "b") as wired:
+        wired.sources["a"].push(GOOD)
+        wired.sources["b"].push(BAD)
+        verdicts = wired.await_verdicts(2)
+    assert sorted((v.camera, v.decision.value) for v in verdicts) == [("a", "OK"), ("b", "NG")]
+
+
+def test_line_on_a_wire_takes_no_other_triggers(inspector: Inspector, book: RecipeBook) -> None:
+    with (
+        Wired(inspector.stages, book, "top") as wired,
+        pytest.raises(InputError, match="triggered by its own input"),
+    ):
+        wired.line.trigger()
+
+
+def test_camera_that_breaks_off_is_lost(inspector: Inspector, book: RecipeBook) -> None:
+    with Wired(inspector.stages, book, "top") as wired:
+        wired.sources["top"].break_off()
+        await_true(lambda: "the wire is cut" in wired.line.health().reason, "the loss is said")
+
+
+def test_trigger_wire_needs_the_mode(inspector: Inspector, book: RecipeBook) -> None:
+    with pytest.raises(InputError, match='set mode = "trigger"'):
+        Wired(inspector.stages, book, "top", mode="free")

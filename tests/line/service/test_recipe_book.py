@@ -1,0 +1,110 @@
+"""Several recipes warm, changed files read anew, nothing half-read ever used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from drawn_parts import draw_part
+
+from res2clip_runtime.errors import ArtefactError, InputError
+from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.recipe import Recipe
+from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
+
+
+@pytest.fixture
+def file(recipe_file: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(recipe_file, tmp_path / "own.recipe.safetensors"))
+
+
+def test_only_product_is_chosen_by_itself_and_of_several_none(
+    inspector: Inspector, recipe_file: Path, nut_file: Path
+) -> None:
+    one = RecipeBook([RecipeFile(file=recipe_file)], inspector.stages)
+    two = RecipeBook([RecipeFile(file=recipe_file), RecipeFile(file=nut_file)], inspector.stages)
+    assert (one.product, two.product) == ("washer", "")
+    assert two.products == ("washer", "nut")
+    assert two.recipe_id == ""
+
+
+def test_choice_of_an_unknown_product_is_refused_and_changes_nothing(
+    inspector: Inspector, recipe_file: Path, nut_file: Path
+) -> None:
+    book = RecipeBook(
+        [RecipeFile(file=recipe_file), RecipeFile(file=nut_file)], inspector.stages, product="nut"
+    )
+    with pytest.raises(InputError, match="no recipe of the product 'bolt'; there are: washer, nut"):
+        book.choose("bolt")
+    assert book.product == "nut"
+
+
+def test_camera_has_its_own_recipe_and_the_others_the_common_one(
+    inspector: Inspector, recipe_file: Path
+) -> None:
+    book = RecipeBook(
+        [
+            RecipeFile(file=recipe_file),
+            RecipeFile(file=recipe_file, camera="side", threshold=0.9),
+        ],
+        inspector.stages,
+    )
+    score_id = inspector.spec.score_id
+    assert book.find("washer", "side").thresholds[score_id].score == 0.9
+    assert book.find("washer", "top").thresholds[score_id].score < 0.9
+
+
+def test_two_recipes_for_the_same_are_refused(inspector: Inspector, recipe_file: Path) -> None:
+    with pytest.raises(InputError, match="two recipes are for the product 'washer'"):
+        RecipeBook([RecipeFile(file=recipe_file)] * 2, inspector.stages)
+
+
+def test_recipe_of_another_encoder_is_refused(
+    inspector: Inspector, washer: Recipe, tmp_path: Path
+) -> None:
+    import dataclasses
+
+    other = dataclasses.replace(washer, encoder_id="f" * 64)
+    other.save(tmp_path / "other.recipe.safetensors")
+    with pytest.raises(ArtefactError, match="encoder"):
+        RecipeBook([RecipeFile(file=tmp_path / "other.recipe.safetensors")], inspector.stages)
+
+
+def test_file_taught_anew_is_read(inspector: Inspector, file: Path) -> None:
+    book = RecipeBook([RecipeFile(file=file)], inspector.stages)
+    before = book.recipe_id
+    inspector.teach([draw_part(s) for s in range(6)], product="washer").save(file)
+    book.reload()
+    assert len(book.find("washer", "top").references) == 6
+    assert book.recipe_id != before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone", "other product"])
+def test_file_that_cannot_be_used_leaves_the_old_recipe(
+    inspector: Inspector, file: Path, nut_file: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = RecipeBook([RecipeFile(file=file)], inspector.stages)
+    before = book.find("washer", "top")
+    if damage == "truncated":
+        os.truncate(file, file.stat().st_size // 2)
+    elif damage == "gone":
+        file.unlink()
+    else:
+        shutil.copy(nut_file, file)
+    book.reload()
+    book.reload()
+    assert book.find("washer", "top") is before
+    assert caplog.text.count("the one loaded before stays in use") == 1
+
+
+def test_file_that_was_mended_is_read(inspector: Inspector, file: Path, recipe_file: Path) -> None:
+    book = RecipeBook([RecipeFile(file=file)], inspector.stages)
+    whole = recipe_file.read_bytes()
+    file.write_bytes(whole[:1000])
+    book.reload()
+    file.write_bytes(whole)
+    before = book.find("washer", "top")
+    book.reload()
+    assert book.find("washer", "top") is not before
