@@ -78,7 +78,12 @@ def _half_arithmetic(
     model: Res2CLIP, bundle: Bundle, pictures: JudgedPictures, lowering: Lowering | None
 ) -> list[Comparison]:
     precision = bundle.manifest.method.precision
-    # Autocast lowers every layer: it says nothing about a graph that keeps the overflowing ones.
-    if precision not in HALF_TYPES or lowering is None or lowering.kept_float:
+    if precision not in HALF_TYPES or lowering is None:
         return []
-    return compare_half_arithmetic(model, pictures.squares, precision=precision, kind=pictures.kind)
+    return compare_half_arithmetic(
+        model,
+        pictures.squares,
+        precision=precision,
+        kind=pictures.kind,
+        kept_float=lowering.kept_float,
+    )

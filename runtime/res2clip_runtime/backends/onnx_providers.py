@@ -122,6 +122,6 @@ def _forbid_tf32() -> None:
     """
     if os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0") != "0":
         raise BackendError(
-            "NVIDIA_TF32_OVERRIDE is set, so TensorRT would not compute in fp32 what is fp32 in the "
-            "bundle and its thresholds would not be valid; unset it"
+            "NVIDIA_TF32_OVERRIDE is set, so TensorRT would not compute the bundle's fp32 stages "
+            "in fp32 and its thresholds would not be valid; unset it"
         )
