@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from res2clip_runtime.cuda import nvidia_driver
+from res2clip_runtime.cuda.nvidia_driver import Gpu, NvidiaDriver
+
 TINY = Path(__file__).parents[1] / "runtime" / "data" / "tiny_bundle"
 
 
@@ -33,6 +36,23 @@ def test_surroundings_name_gpu_driver_cuda_and_tensorrt(on_fake_gpu, bundle):
     assert where["gpu"].startswith("Fake device (sm_87), sm_87, driver")
     assert " up to CUDA 1" in where["gpu"]
     assert "tensorrt=11.4.0.double" in where["versions"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024",
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.54.15  Release Build  (dvs)",
+    ],
+)
+def test_the_drivers_release_is_read_from_the_kernel(monkeypatch, tmp_path, line: str):
+    (tmp_path / "version").write_text(f"{line}\nGCC version:  gcc version 12.3.0\n")
+    monkeypatch.setattr(nvidia_driver, "_RELEASE", tmp_path / "version")
+    assert nvidia_driver._release() == "550.54.15"
+    gpu = Gpu(name="L4", architecture="sm_89")
+    said = NvidiaDriver(cuda="12.4", release="550.54.15", gpus=(gpu,))
+    assert str(said) == "L4, sm_89, driver 550.54.15 up to CUDA 12.4"
+    assert str(NvidiaDriver(problem="no NVIDIA driver")) == ""
 
 
 def test_an_engine_on_the_cpu_has_no_column_of_the_device(on_fake_gpu, bundle):
