@@ -49,12 +49,12 @@ def compare_half_arithmetic(
     """
     batch = np.stack(squares[-HALF_PICTURES:])
     want = model.encode(batch)
-    half = torch.autocast(model.device.type, HALF_TYPES[precision])
+    kind_of_device, half = model.device.type, HALF_TYPES[precision]
     with ExitStack() as stack:
-        for module, mode in _modes(model.encoder.tower.transformer, kept_float, half):
-            stack.enter_context(_running_in(module, mode))
+        for module, lowered in _modes(model.encoder.tower.transformer, kept_float):
+            stack.enter_context(_running_in(module, kind_of_device, half, lowered=lowered))
         stack.enter_context(torch.inference_mode())
-        stack.enter_context(half)
+        stack.enter_context(torch.autocast(kind_of_device, half))
         patches, image = model.encoder(torch.from_numpy(batch).to(model.device))
     where = f"(PyTorch, {precision} arithmetic)"
     return [
@@ -63,35 +63,35 @@ def compare_half_arithmetic(
     ]
 
 
-def _modes(
-    transformer: nn.Module, kept_float: Collection[str], half: torch.autocast
-) -> list[tuple[nn.Module, torch.autocast]]:
-    """Return the modules whose mode differs from their surroundings', with that mode.
+def _modes(transformer: nn.Module, kept_float: Collection[str]) -> list[tuple[nn.Module, bool]]:
+    """Return the modules that differ from their surroundings, and whether each is lowered.
 
     The products between ``in_proj`` and ``out_proj`` belong to no layer of their own: an attention
     of which anything stayed float runs in fp32, but for an ``out_proj`` that was lowered.  What
     follows ``c_fc`` takes its type.
     """
-    plain = torch.autocast(half.device, enabled=False)
     kept = {name.removesuffix(" (V-V)") for name in kept_float}
     modes = {}
     for name in sorted(kept):
         found = _MODULE.match(name)
         # A layer that PyTorch has no name for: its whole block.
-        modes[found[0] if found else ".".join(name.split(".")[:2])] = plain
+        modes[found[0] if found else ".".join(name.split(".")[:2])] = False
     for name in [name for name in modes if name.endswith(".attn")]:
         if f"{name}.out_proj" not in kept:
-            modes[f"{name}.out_proj"] = half
-    return [(transformer.get_submodule(name), mode) for name, mode in modes.items()]
+            modes[f"{name}.out_proj"] = True
+    return [(transformer.get_submodule(name), lowered) for name, lowered in modes.items()]
 
 
 @contextmanager
-def _running_in(module: nn.Module, mode: torch.autocast) -> Iterator[None]:
-    """Let ``module`` run in ``mode``, its inputs in fp32."""
+def _running_in(
+    module: nn.Module, device_type: str, half: torch.dtype, *, lowered: bool
+) -> Iterator[None]:
+    """Let ``module`` run in ``half`` or in fp32, whatever is around it."""
     forward = module.forward
 
     def run(*inputs: Tensor, **options: Any) -> Any:
-        with mode:
+        # One object a call: it holds the state that it found.
+        with torch.autocast(device_type, half, enabled=lowered):
             return forward(*(tensor.float() for tensor in inputs), **options)
 
     module.forward = run
