@@ -105,7 +105,9 @@ def export_bundle(
             say("recording PyTorch's answers")
             samples = record_samples(model, judged)
             say(f"comparing {engine} with PyTorch")
-            report = measure_parity(model, bundle, samples, backend=engine, lowering=lowering)
+            report = measure_parity(
+                model, bundle, samples, backend=engine, lowering=lowering, calibration=good
+            )
             require_parity(report, bundle=bundle, fp32=fp32, pictures=judged)
             save_samples(workspace / SAMPLES_FILE, samples)
             _write_report(bundle, report)

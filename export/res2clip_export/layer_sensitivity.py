@@ -17,15 +17,24 @@ from onnx import helper
 from res2clip_export.encoder_layers import Layer
 from res2clip_export.graph_run import run_graph
 from res2clip_export.int8_graph import quantised
+from res2clip_runtime.parity.comparison import Comparison, compare
 from res2clip_runtime.preprocess import PictureU8
+from res2clip_runtime.stages import Features
 
-__all__ = ["TARGET_COSINE", "choose_int8_layers", "own_errors"]
+__all__ = [
+    "SEARCH_PICTURES",
+    "TARGET_COSINE",
+    "choose_int8_layers",
+    "own_errors",
+    "search_comparisons",
+]
 
 TARGET_COSINE = 0.999
 """Wanted between int8 and fp32 features on the calibration pictures; the gate's limit is lower."""
 FLOAT_SHARES = (0, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Shares of the layers that are tried as float, the most sensitive first."""
 SEARCH_PICTURES = 2
+_FEATURES = ("patches", "image_feature")
 
 Progress = Callable[[str], None]
 
@@ -37,8 +46,10 @@ def choose_int8_layers(
     squares: Sequence[PictureU8],
     *,
     progress: Progress,
-) -> tuple[onnx.ModelProto, dict[str, float]]:
-    """Return the quantised encoder, and the layers left float with their own relative error.
+) -> tuple[onnx.ModelProto, dict[str, float], dict[str, float]]:
+    """Return the quantised encoder, the float layers' own errors, and each feature's cosine.
+
+    Errors are relative, by layer; cosines are by ``patches`` and ``image_feature``.
 
     Args:
         model: the encoder in fp32; stays as it is.
@@ -47,19 +58,34 @@ def choose_int8_layers(
         squares: calibration pictures, of which a few are used.
         progress: told what is being tried.
     """
-    squares = squares[:SEARCH_PICTURES]
     progress("measuring each layer's int8 error")
-    errors = own_errors(model, layers, ranges, squares)
+    errors = own_errors(model, layers, ranges, squares[:SEARCH_PICTURES])
     worst_first = sorted(layers, key=lambda layer: -errors[layer.name])
-    wanted = list(_features(model, squares))
+    wanted = _features(model, squares)
     for share in FLOAT_SHARES:
         kept = worst_first[: math.ceil(share * len(layers))]
         lowered = quantised(model, [layer for layer in layers if layer not in kept], ranges)
-        cosine = _cosine(wanted, list(_features(lowered, squares)))
-        progress(f"{len(kept)} of {len(layers)} layers float: cosine {cosine:.5f}")
-        if cosine >= TARGET_COSINE:
+        found = search_comparisons(wanted, lowered, squares)
+        cosines = {one.output: one.cosine for one in found}
+        progress(f"{len(kept)} of {len(layers)} layers float: cosine {cosines['patches']:.5f}")
+        if cosines["patches"] >= TARGET_COSINE:
             break
-    return lowered, {layer.name: errors[layer.name] for layer in kept}
+    return lowered, {layer.name: errors[layer.name] for layer in kept}, cosines
+
+
+def search_comparisons(
+    wanted: Features, lowered: onnx.ModelProto, squares: Sequence[PictureU8]
+) -> list[Comparison]:
+    """Return how far ``lowered``, on ONNX Runtime, is from ``wanted`` on the search's pictures.
+
+    Args:
+        wanted: fp32's features of the first ``SEARCH_PICTURES`` of ``squares``.
+        lowered: the encoder.
+        squares: calibration pictures.
+    """
+    got = _features(lowered, squares)
+    pairs = zip(_FEATURES, (wanted.patches, wanted.image), (got.patches, got.image), strict=True)
+    return [compare("encoder", name, "calibration", a, b) for name, a, b in pairs]
 
 
 def own_errors(
@@ -96,16 +122,6 @@ def own_errors(
     return {layer.name: float(one) for layer, one in zip(layers, relative, strict=True)}
 
 
-def _features(
-    model: onnx.ModelProto, squares: Sequence[PictureU8]
-) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    return [patches for (patches,) in run_graph(model, ["patches"], squares)]
-
-
-def _cosine(
-    wanted: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-    got: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-) -> float:
-    """Return the mean cosine of unit features."""
-    pairs = zip(wanted, got, strict=True)
-    return float(np.mean([(a * b).sum(axis=-1).mean(dtype=np.float64) for a, b in pairs]))
+def _features(model: onnx.ModelProto, squares: Sequence[PictureU8]) -> Features:
+    found = list(run_graph(model, _FEATURES, squares[:SEARCH_PICTURES]))
+    return Features(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

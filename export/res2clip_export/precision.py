@@ -7,7 +7,7 @@ and stay fp32, and so do the inputs and outputs of every stage: the runtime know
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx
@@ -36,6 +36,8 @@ class Lowering:
     """By layer: largest absolute ``input`` and ``output``, in fp32."""
     range_pictures: int
     """Pictures that these were measured on."""
+    cosines: Mapping[str, float] = field(default_factory=dict)
+    """int8: by feature, the cosine to fp32 on calibration pictures when the layers were chosen."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -44,6 +46,7 @@ class Lowering:
             "layers_float": dict(self.kept_float),
             "activation_ranges": {name: dict(values) for name, values in self.ranges.items()},
             "activation_range_pictures": self.range_pictures,
+            "calibration_cosines": dict(self.cosines),
         }
 
 
@@ -78,8 +81,11 @@ def lower_encoder(
     progress(f"measuring activations on {len(pictures)} pictures")
     ranges = activation_ranges(model, tensors, pictures)
     _require_finite(layers, ranges)
+    cosines: dict[str, float] = {}
     if to_int8:
-        lowered, errors = choose_int8_layers(model, layers, ranges, calibration, progress=progress)
+        lowered, errors, cosines = choose_int8_layers(
+            model, layers, ranges, calibration, progress=progress
+        )
         kept = {name: f"sensitive: own int8 error {error:.1%}" for name, error in errors.items()}
     else:
         peaks = overflowing_nodes(model.graph, nodes, ranges) if precision == "fp16" else {}
@@ -95,6 +101,7 @@ def lower_encoder(
             for layer in layers
         },
         range_pictures=len(pictures),
+        cosines=cosines,
     )
 
 

@@ -64,16 +64,12 @@ def write_triton_repository(
 
     Raises:
         EncoderMismatchError: a recipe was taught with another encoder.
-        InputError: two products share a model's name, the folder holds something else, or the
-            bundle's precision is OpenVINO's alone.
+        InputError: two products share a model's name, the folder holds something else, or
+            ONNX Runtime's CPU cannot compute in the bundle's precision.
         OutputError: the place cannot be written.
     """
     say = progress or (lambda _: None)
-    if bundle.manifest.method.precision == OPENVINO_ONLY:
-        raise InputError(
-            f"Triton runs ONNX Runtime, the bundle was proved in {OPENVINO_ONLY}, which OpenVINO "
-            "alone computes; export it with --precision int8"
-        )
+    _check_precision(bundle.manifest.method.precision)
     for recipe in recipes:
         check_recipe(bundle.manifest.method, recipe)
     names = _model_names(recipes)
@@ -185,6 +181,20 @@ def _marker(bundle: Bundle, names: Sequence[str]) -> str:
         "models": list(names),
     }
     return json.dumps(values, indent=2, ensure_ascii=False)
+
+
+def _check_precision(precision: str) -> None:
+    """Refuse what ONNX Runtime, which Triton runs on the CPU, has no arithmetic for."""
+    if precision == OPENVINO_ONLY:
+        raise InputError(
+            f"Triton runs ONNX Runtime, the bundle was proved in {OPENVINO_ONLY}, which OpenVINO "
+            "alone computes; export it with --precision int8"
+        )
+    if precision == "bf16":
+        raise InputError(
+            "Triton runs ONNX Runtime, whose CPU cannot multiply in bf16; export the bundle with "
+            "--precision fp32, fp16 or int8"
+        )
 
 
 def _check_target(target: Path) -> None:

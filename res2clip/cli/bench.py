@@ -69,7 +69,7 @@ def bench(
     Every output must be finite, and match must equal plain NumPy, before anything is timed.
     Times are milliseconds: the first call, then percentiles. Decoding is not part of a frame.
     Memory is the process's, model and references included; cold start is opening the engine and
-    encoding one picture.
+    encoding one picture. On TensorRT device_ms is the GPU's own clock, copies included.
     """
     from res2clip_runtime.benchmark import STAGES, benchmark_bundle
 
@@ -121,7 +121,7 @@ def _text(result: BundleBenchmark) -> str:
     return "\n".join(
         [
             f"{result.bundle} on {result.backend}, frames of {width} x {height} px",
-            f"{where['device']}; {where['versions']}",
+            "; ".join(where[name] for name in ("device", "gpu", "versions") if where[name] != "-"),
             f"cold start {result.cold_ms:.0f} ms; match differs by {result.match_max_abs:.1e} "
             "from plain NumPy",
             as_text(result.rows),

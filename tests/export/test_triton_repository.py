@@ -178,6 +178,19 @@ def test_repository_is_replaced_whole(
     assert [path.name for path in tmp_path.iterdir()] == ["repository"]
 
 
+@pytest.mark.parametrize(
+    ("precision", "instead"), [("bf16", "fp32, fp16 or int8"), ("int8-bf16", "int8")]
+)
+def test_a_precision_that_onnx_runtimes_cpu_cannot_compute_is_refused(
+    bundle: Bundle, tmp_path: Path, precision: str, instead: str
+) -> None:
+    method = dataclasses.replace(bundle.manifest.method, precision=precision)
+    manifest = dataclasses.replace(bundle.manifest, method=method)
+    with pytest.raises(InputError, match=rf"runs ONNX Runtime.*--precision {instead}$"):
+        write_triton_repository(Bundle(bundle.directory, manifest), [], tmp_path / "r")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_foreign_folder_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:
     foreign = tmp_path / "resnet" / "config.pbtxt"
     foreign.parent.mkdir()

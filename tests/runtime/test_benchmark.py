@@ -77,6 +77,7 @@ def test_surroundings_name_machine_and_versions() -> None:
     found = surroundings()
     assert all(found.values())
     assert "cores" in found["device"]
+    assert found["gpu"]
     assert f"numpy={np.__version__}" in found["versions"]
 
 

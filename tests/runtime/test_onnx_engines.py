@@ -179,18 +179,23 @@ def test_tensorrt_builds_for_one_bank_size_after_another_and_caches(bundle: Bund
     )
     encoder = providers_of("onnxruntime-tensorrt", bundle, "encoder")[0][1]
     assert encoder["trt_profile_max_shapes"] == "image_u8:8x48x48x3"
-    assert not [name for name in settings if re.fullmatch(r"trt_(fp16|bf16|int8)_enable", name)]
     assert os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
     assert Path(settings["trt_engine_cache_path"]).is_dir()
 
 
+def in_precision(bundle: Bundle, precision: str) -> Bundle:
+    method = dataclasses.replace(bundle.manifest.method, precision=precision)
+    return Bundle(bundle.directory, dataclasses.replace(bundle.manifest, method=method))
+
+
 @pytest.mark.usefixtures("_own_cache")
-def test_tensorrt_may_compute_in_the_bundles_precision_and_no_other(bundle: Bundle) -> None:
-    method = dataclasses.replace(bundle.manifest.method, precision="fp16")
-    half = Bundle(bundle.directory, dataclasses.replace(bundle.manifest, method=method))
-    settings = providers_of("onnxruntime-tensorrt", half, "encoder")[0][1]
-    assert settings["trt_fp16_enable"] == "1"
-    assert "trt_int8_enable" not in settings
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "int8"])
+@pytest.mark.parametrize("stage", ["encoder", "match", "heads"])
+def test_tensorrt_computes_in_the_graphs_own_types(bundle: Bundle, stage, precision) -> None:
+    """One of these options, and TensorRT lowers what it likes, fp32 match and heads too."""
+    lowered = in_precision(bundle, precision)
+    settings = providers_of("onnxruntime-tensorrt", lowered, stage)[0][1]
+    assert not [name for name in settings if re.fullmatch(r"trt_(fp16|bf16|int8)_enable", name)]
 
 
 @pytest.mark.usefixtures("_own_cache")
@@ -214,10 +219,14 @@ def test_engines_of_other_weights_beside_the_same_graph_lie_elsewhere(bundle: Bu
 
 
 @pytest.mark.usefixtures("_own_cache")
-def test_fp32_bundle_is_not_run_in_tf32(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_no_bundle_is_run_in_tf32(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    """Match and heads are fp32 in each of them."""
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
     with pytest.raises(BackendError, match="NVIDIA_TF32_OVERRIDE"):
-        providers_of("onnxruntime-tensorrt", bundle, "match")
+        providers_of("onnxruntime-tensorrt", in_precision(bundle, precision), "match")
 
 
 def test_cache_that_cannot_be_written_is_an_error_of_ours(

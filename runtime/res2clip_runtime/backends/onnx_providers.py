@@ -55,15 +55,14 @@ def stage_providers(
     cuda = (CUDA, _cuda_options(options))
     if backend == "onnxruntime-cuda":
         return (cuda,)
-    if bundle.manifest.method.precision == "fp32":
-        _forbid_tf32()
+    _forbid_tf32()  # match and heads are fp32 in every bundle
     entry = bundle.manifest.stages[stage]
     method = bundle.manifest.method
     most = {"B": MAX_BATCH[stage], "N": MAX_SHOTS * method.patches}
     usual = {"B": 1, "N": 4 * method.patches}
     cache = _engine_cache(f"{bundle.stage_sha256(stage)} {onnxruntime_version}")
     tensorrt = {
-        **_tensorrt_options(method.precision, cache, options),
+        **_tensorrt_options(cache, options),
         "trt_profile_min_shapes": _shapes(entry.inputs, {"B": 1, "N": 1}),
         "trt_profile_opt_shapes": _shapes(entry.inputs, usual),
         "trt_profile_max_shapes": _shapes(entry.inputs, most),
@@ -80,16 +79,17 @@ def _cuda_options(options: EngineOptions) -> dict[str, str]:
     return chosen
 
 
-def _tensorrt_options(precision: str, cache: Path, options: EngineOptions) -> dict[str, str]:
+def _tensorrt_options(cache: Path, options: EngineOptions) -> dict[str, str]:
+    # No trt_fp16_enable, trt_bf16_enable or trt_int8_enable in any precision: with one of them ONNX
+    # Runtime builds a weakly typed network, in which TensorRT lowers whatever is faster, fp32 match
+    # and heads too; without it a strongly typed one, which computes in the graph's own types, Q/DQ
+    # included (ONNX Runtime's pull request 18707).
     chosen = {
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(cache),
         "trt_timing_cache_enable": "1",
         "trt_timing_cache_path": str(cache),
     }
-    if precision != "fp32":
-        # A permission, not a request: the graph says itself which tensors are in lower precision.
-        chosen[f"trt_{precision}_enable"] = "1"
     if options.gpu_memory_mb is not None:
         chosen["trt_max_workspace_size"] = str(options.gpu_memory_mb << 20)
     return chosen
@@ -115,13 +115,13 @@ def _engine_cache(identity: str) -> Path:
 
 
 def _forbid_tf32() -> None:
-    """Keep TensorRT from computing an fp32 graph in TF32, which it does by default.
+    """Keep TensorRT from computing fp32 in TF32, which it does by default.
 
     The provider has no option for it (checked in the library of 1.31); this variable overrules
     what NVIDIA's libraries are told otherwise.  It counts for the whole process.
     """
     if os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0") != "0":
         raise BackendError(
-            "NVIDIA_TF32_OVERRIDE is set, so TensorRT would not compute this fp32 bundle in fp32 "
-            "and its thresholds would not be valid; unset it"
+            "NVIDIA_TF32_OVERRIDE is set, so TensorRT would not compute the bundle's fp32 stages "
+            "in fp32 and its thresholds would not be valid; unset it"
         )

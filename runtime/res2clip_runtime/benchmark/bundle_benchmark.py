@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from res2clip_runtime.backends import BackendStages, open_stages
+from res2clip_runtime.benchmark.device_figures import cuda_device, device_figures
 from res2clip_runtime.benchmark.memory import forget_peak, peak_mb
 from res2clip_runtime.benchmark.plain_match import plain_match
 from res2clip_runtime.benchmark.surroundings import surroundings
 from res2clip_runtime.benchmark.timing import time_in_turn
 from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.cuda import CudaDevice
 from res2clip_runtime.errors import BackendError, InputError, ParityError
 from res2clip_runtime.inspection import resize_picture, score_maps
 from res2clip_runtime.preprocess import PictureU8, resize_square
@@ -30,6 +32,10 @@ __all__ = ["STAGES", "BundleBenchmark", "benchmark_bundle"]
 
 STAGES = ("preprocess", "encoder", "match", "heads", "score", "frame")
 """What can be timed; ``frame`` is one picture through all of it, decoding excluded."""
+_ON_DEVICE = ("encoder", "match", "heads", "frame")
+"""What uses the CUDA device of an engine that has one; decoding, resizing and score do not."""
+_DEVICE_RUNS = 10
+"""Runs timed by the device, after those timed by the clock on the wall."""
 MATCH_LIMIT = 1e-4
 """Largest difference of a residual to the plain float64 one; match is fp32 in every bundle."""
 _CHECKED_PATCHES = 64
@@ -55,10 +61,10 @@ class BundleBenchmark:
     match_max_abs: float
     """Largest difference of a residual to plain NumPy in float64."""
     rows: tuple[Mapping[str, object], ...]
-    """One for each stage and number of shots or batch: Timing's fields, and the process's
-    ``peak_mb``."""
+    """One for each stage and number of shots or batch: Timing's fields, the process's ``peak_mb``,
+    and, on a CUDA device of ours, ``device_ms`` and ``gpu_peak_mb``."""
     surroundings: Mapping[str, str]
-    """Machine, versions, commit."""
+    """Machine, GPU and driver, versions, commit."""
 
     def scaling(self, axis: str = "shots") -> dict[str, list[tuple[float, float]]]:
         """Return (``shots`` or ``batch``, median ms) of the stages timed at several of them.
@@ -124,6 +130,7 @@ def benchmark_bundle(
         opened.encode(resize_square(frames[0], opened.spec.image_size_px)[None])
         cold_ms = (time.perf_counter() - begun) * 1e3
         say("checking")
+        device = cuda_device(opened)
         inputs = _Inputs.of(opened, frames, max(shots))
         difference = _check_match(opened, inputs)
         rows = []
@@ -135,7 +142,7 @@ def benchmark_bundle(
                 if batch > 1 and stage not in ("encoder", "match", "heads"):
                     continue
                 say(f"{stage}, {number} shots, batch {batch}")
-                figures = _figures(stage, calls[stage], runs=runs, seconds=seconds)
+                figures = _figures(stage, calls[stage], runs=runs, seconds=seconds, device=device)
                 rows.append({"stage": stage, "shots": number, "batch": batch, **figures})
     finally:
         opened.close()
@@ -214,12 +221,22 @@ def _calls(
 
 
 def _figures(
-    stage: str, call: Callable[[], object], *, runs: int, seconds: float
+    stage: str,
+    call: Callable[[], object],
+    *,
+    runs: int,
+    seconds: float,
+    device: CudaDevice | None,
 ) -> dict[str, object]:
     forget_peak()
     timing = time_in_turn({stage: call}, runs=runs, warm_up=3, seconds=seconds)[stage]
     figures = {name: round(value, 3) for name, value in dataclasses.asdict(timing).items()}
-    return {**figures, "peak_mb": round(peak_mb(), 1)}
+    figures["peak_mb"] = round(peak_mb(), 1)
+    if device is None:
+        return {**figures}
+    if stage not in _ON_DEVICE:  # the same columns in every row
+        return {**figures, "device_ms": float("nan"), "gpu_peak_mb": float("nan")}
+    return {**figures, **device_figures(device, call, runs=min(timing.runs, _DEVICE_RUNS))}
 
 
 def _check_match(opened: BackendStages, inputs: _Inputs) -> float:

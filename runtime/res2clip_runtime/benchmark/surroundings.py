@@ -6,23 +6,41 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from res2clip_runtime.cuda.nvidia_driver import ask_driver
+from res2clip_runtime.tensorrt.library import MODULES
+
 __all__ = ["processor_name", "surroundings"]
 
-_PACKAGES = ("res2clip", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "torch")
+_PACKAGES = (
+    "res2clip",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
+    "tensorrt_rtx",
+    "pycuda",
+    "torch",
+)
 
 
 def surroundings() -> dict[str, str]:
-    """Return time, commit, device, power mode and versions, as one CSV row has them."""
+    """Return time, commit, device, GPU, power mode and versions, as one CSV row has them.
+
+    The GPU, with driver and CUDA, is named whether or not an engine used it.
+    """
     found = {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": _commit(),
         "device": f"{processor_name()}, {len(os.sched_getaffinity(0))} cores",
+        "gpu": str(ask_driver()),
         "power_mode": _power_mode(),
         "versions": " ".join(f"{name}={version}" for name, version in _versions().items()),
     }
@@ -73,4 +91,8 @@ def _versions() -> dict[str, str]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    # TensorRT of JetPack is no package of pip's: what was imported tells its own release.
+    for name, modules in MODULES.items():
+        for module in filter(None, map(sys.modules.get, modules)):
+            versions[name] = str(getattr(module, "__version__", versions.get(name, "")))
     return {**versions, "numpy": np.__version__}

@@ -32,6 +32,8 @@ class Comparison:
     """Cosine between both outputs; NaN if an output is not finite."""
     worst_cosine: float | None
     """Smallest cosine of any one feature vector; only of the encoder's outputs."""
+    least_cosine: float | None = None
+    """This comparison's own limit; None: the precision's."""
 
     def failure(self, limits: Tolerance) -> str:
         """Return what is out of tolerance, one sentence; empty when all is well."""
@@ -43,8 +45,10 @@ class Comparison:
         if encoder and self.pictures == SEEDED and not limits.noise and self.cosine == self.cosine:
             return ""
         least = limits.encoder_cosine if encoder else limits.output_cosine
+        if self.least_cosine is not None:
+            least = self.least_cosine
         if not self.cosine >= least:
-            return f"{where} has a cosine of {self.cosine:.6f} {on}, at least {least} is needed"
+            return f"{where} has a cosine of {self.cosine:.6f} {on}, at least {least:.7g} is needed"
         return ""
 
 
