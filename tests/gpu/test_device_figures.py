@@ -95,27 +95,3 @@ def timed_wait() -> list:
 
     with CudaDevice() as device:
         return [device_figures(device, call, runs=3), 5.0]
-
-
-def test_the_device_of_our_kernels_is_found(on_fake_gpu):
-    assert on_fake_gpu(devices_found) == [True, True, True]
-
-
-def devices_found() -> list:
-    from types import SimpleNamespace
-
-    from res2clip_runtime.benchmark.device_figures import cuda_device
-    from res2clip_runtime.cuda import CudaDevice
-    from res2clip_runtime.kernels.device import KernelDevice
-    from res2clip_runtime.kernels.kernel_stages import KernelStages
-
-    with CudaDevice() as device:
-        kernels = KernelDevice.__new__(KernelDevice)
-        kernels._device = device
-        stages = KernelStages.__new__(KernelStages)
-        stages._device = kernels
-        return [
-            cuda_device(stages) is device,
-            cuda_device(SimpleNamespace(device=device)) is device,
-            cuda_device(SimpleNamespace()) is None,
-        ]

@@ -11,14 +11,9 @@ __all__ = ["cuda_device", "device_figures"]
 
 
 def cuda_device(stages: object) -> CudaDevice | None:
-    """Return the device whose stream the stages work on, if they have one of ours.
-
-    TensorRT's stages show theirs; the kernels' keep theirs inside the device of their own.
-    """
-    found = getattr(stages, "device", None) or getattr(stages, "_device", None)
-    while found is not None and not isinstance(found, CudaDevice):
-        found = getattr(found, "_device", None)
-    return found
+    """Return the device whose stream the stages work on, if they have one of ours."""
+    found = getattr(stages, "device", None)
+    return found if isinstance(found, CudaDevice) else None
 
 
 def device_figures(

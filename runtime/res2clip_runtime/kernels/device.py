@@ -37,15 +37,16 @@ class KernelDevice(Closable):
         self._functions: dict[str, Any] = {}
         self._module: Any = None
         with ExitStack() as opened:
-            self._device = device or opened.enter_context(CudaDevice())
-            driver = self._device.driver
-            with self._device.working("asking the device for its kind"):
+            self.cuda = device or opened.enter_context(CudaDevice())
+            """The device itself."""
+            driver = self.cuda.driver
+            with self.cuda.working("asking the device for its kind"):
                 self.processors: int = driver.Context.get_device().multiprocessor_count
                 major, minor = driver.Context.get_device().compute_capability()
-            self.name = self._device.name
+            self.name = self.cuda.name
             self.architecture = f"sm_{major}{minor}"
             image = compile_kernels(self.architecture) if module is None else module
-            with self._device.working("loading the kernels"):
+            with self.cuda.working("loading the kernels"):
                 self._module = driver.module_from_buffer(image)
             self._opened = opened.pop_all()
 
@@ -53,16 +54,16 @@ class KernelDevice(Closable):
         """Return the address of buffer ``name`` after copying ``values`` into it."""
         values = np.ascontiguousarray(values)
         address = self.buffer(name, values.nbytes)
-        self._device.upload(int(address), values)
+        self.cuda.upload(int(address), values)
         # Ordinary memory may not change before the copy has left it.
-        self._device.synchronize()
+        self.cuda.synchronize()
         return address
 
     def download(self, name: str, shape: Sequence[int], kind: Any) -> npt.NDArray[Any]:
         """Return buffer ``name`` as an array, when all that was launched before is done."""
         values = np.empty(shape, dtype=kind)
-        self._device.download(values, int(self.buffer(name, values.nbytes)))
-        self._device.synchronize()
+        self.cuda.download(values, int(self.buffer(name, values.nbytes)))
+        self.cuda.synchronize()
         return values
 
     def buffer(self, name: str, size_bytes: int) -> np.uintp:
@@ -76,22 +77,20 @@ class KernelDevice(Closable):
         if kept is None or kept.size_bytes < size_bytes:
             if kept is not None:
                 self._buffers.pop(name).close()
-            self._buffers[name] = DeviceBuffer(self._device, size_bytes, purpose=name)
+            self._buffers[name] = DeviceBuffer(self.cuda, size_bytes, purpose=name)
         return np.uintp(self._buffers[name].address)
 
     def run(self, launches: Sequence[Launch]) -> None:
         """Put the launches on the stream, in order; does not wait for them."""
         for launch in launches:
-            with self._device.working(f"launching {launch.kernel}"):
+            with self.cuda.working(f"launching {launch.kernel}"):
                 function = self._function(launch.kernel)
                 block = (launch.threads, 1, 1)
-                function(
-                    *launch.arguments, block=block, grid=launch.grid, stream=self._device.stream
-                )
+                function(*launch.arguments, block=block, grid=launch.grid, stream=self.cuda.stream)
 
     def time_ms(self, work: Callable[[], None]) -> float:
         """Return the milliseconds the device takes for what ``work`` puts on the stream."""
-        return self._device.time_ms(work)
+        return self.cuda.time_ms(work)
 
     def close(self) -> None:
         """Free everything; a second call does nothing."""
@@ -100,7 +99,7 @@ class KernelDevice(Closable):
         with self._opened:
             while self._buffers:
                 self._buffers.popitem()[1].close()
-            with self._device.working("unloading the kernels"):
+            with self.cuda.working("unloading the kernels"):
                 self._functions.clear()
                 self._module = None
 

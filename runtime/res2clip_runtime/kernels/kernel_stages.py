@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from res2clip_runtime.closable import Closable
+from res2clip_runtime.cuda import CudaDevice
 from res2clip_runtime.kernels.device import KernelDevice
 from res2clip_runtime.kernels.device_match import DeviceMatch
 from res2clip_runtime.kernels.device_resize import DeviceResize
@@ -39,6 +40,11 @@ class KernelStages(Closable):
         self._resize = DeviceResize(device)
         self._match = DeviceMatch(device, stages.spec)
         self._score = DeviceScore(device, stages.spec)
+
+    @property
+    def device(self) -> CudaDevice:
+        """The device that they work on."""
+        return self._device.cuda
 
     @property
     def spec(self) -> MethodSpec:

@@ -21,6 +21,7 @@ from gpu.host_kernels import build_host_kernels
 
 from res2clip_runtime.backends import BACKENDS
 from res2clip_runtime.backends.onnx_stages import OnnxStages
+from res2clip_runtime.benchmark.device_figures import cuda_device
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.errors import BackendError, InputError
 from res2clip_runtime.inspection import inspect
@@ -385,9 +386,10 @@ def run_on_tensorrt(library: str, folder: str) -> dict[str, Any]:
     scores = [inspect(stages, picture, recipe).score for stages in (kernels, plain)]
     calls = FakeDriver()
     streams = calls.calls("cuStreamCreate")
+    shared = [cuda_device(stages) is engine.device for stages in (engine, kernels, plain)]
     kernels.close()
     gc.collect()
-    return {"scores": scores, "streams": streams, "live": calls.live()}
+    return {"scores": scores, "streams": streams, "shared": shared, "live": calls.live()}
 
 
 def test_the_kernels_share_the_stream_of_tensorrt(
@@ -397,6 +399,7 @@ def test_the_kernels_share_the_stream_of_tensorrt(
     said = on_fake_gpu(run_on_tensorrt, str(host_library), str(folder))
     assert said["scores"][0] == pytest.approx(said["scores"][1], abs=1e-5)
     assert said["streams"] == 1
+    assert said["shared"] == [True, True, False]
     assert said["live"] == {"contexts": 1}
 
 
