@@ -17,8 +17,8 @@ DEBIAN  := aravis-tools libaravis-0.8-0 gir1.2-aravis-0.8 python3-gi gir1.2-gst-
 demo: $(READY)  ## draw a product, teach it, export, inspect, report
 	$(VENV)/bin/res2clip demo
 
-test: $(READY)  ## every test
-	$(PY) -m pytest
+test: $(READY)  ## every test, two files at a time: many wait for cameras, brokers, processes
+	$(PY) -m pytest -n 2 --dist loadfile
 
 test-pythons: $(READY)  ## the runtime's tests on the Pythons of JetPack 6 and 7, where they are
 	$(PY) tests/other_pythons.py 3.10 3.12
