@@ -17,16 +17,13 @@ from res2clip_runtime.errors import (
 from res2clip_runtime.sources.frame import Frame, LiveFrames
 from res2clip_runtime.sources.genicam_settings import configure
 from res2clip_runtime.sources.pixel_formats import to_rgb
-from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
-from res2clip_runtime.sources.source import Source
+from res2clip_runtime.sources.threaded_source import ThreadedSource
 
 __all__ = ["GentlCamera", "open_producer"]
 
 _DISCOVERY_S = 10.0
 """A producer may look for its cameras on every network for seconds."""
-_TRIGGERED = 8
-"""So many triggered pictures wait for the reader."""
 _PATIENCE_S = 0.2
 """How often the thread asks whether it should end."""
 
@@ -60,10 +57,8 @@ def open_producer(path: Path) -> Any:
     return harvester
 
 
-class GentlCamera(Source):
+class GentlCamera(ThreadedSource):
     """Pictures of one camera of a GenTL producer, the newest; in triggered mode each."""
-
-    live = True
 
     def __init__(
         self, producer: Path, name: str | None, settings: CameraSettings | None = None
@@ -82,46 +77,14 @@ class GentlCamera(Source):
             SourceError: it is not there, belongs to another program, or refuses a setting.
         """
         settings = settings or CameraSettings()
-        self.waits = settings.trigger != "off"
-        self.has_trigger = settings.trigger == "software"
         # In a thread, because harvesters waits by the time of day: a clock that is set back
         # lengthens its waiting.
-        self._thread = ReaderThread(
+        super().__init__(
             lambda: _Acquirer(producer, name, settings),
             name=f"the camera {name or '(the first)'} of {producer.name}",
             timeout_s=settings.connect_timeout_s + _DISCOVERY_S,
-            keep=_TRIGGERED if self.waits else 1,
+            trigger=settings.trigger,
         )
-
-    @property
-    def dropped(self) -> int:  # type: ignore[override]
-        """Pictures that a newer one replaced before anybody read them."""
-        return self._thread.dropped
-
-    @property
-    def damaged(self) -> int:  # type: ignore[override]
-        """Pictures that came incomplete."""
-        return self._thread.damaged
-
-    def describe(self) -> str:
-        """Return maker, model, id and size."""
-        return self._thread.description
-
-    def read(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture; see :class:`Source`."""
-        return self._thread.read(timeout_s)
-
-    def trigger(self) -> None:
-        """Take one picture now; see :class:`Source`."""
-        if not self.has_trigger or self._thread.handle is None:
-            super().trigger()
-            return
-        self._thread.forget()
-        self._thread.handle.trigger()
-
-    def close(self) -> None:
-        """Stop and free the camera and the producer."""
-        self._thread.close()
 
 
 class _Acquirer:

@@ -11,16 +11,13 @@ from res2clip_runtime.errors import InputError, MissingExtraError, SourceError
 from res2clip_runtime.sources.frame import Frame, LiveFrames
 from res2clip_runtime.sources.genicam_settings import configure
 from res2clip_runtime.sources.pixel_formats import to_rgb
-from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
-from res2clip_runtime.sources.source import Source
+from res2clip_runtime.sources.threaded_source import ThreadedSource
 
 __all__ = ["PylonCamera", "pylon_library"]
 
 _DISCOVERY_S = 10.0
 """pylon may look for its cameras on every network for seconds."""
-_TRIGGERED = 8
-"""So many triggered pictures wait for the reader."""
 _PATIENCE_MS = 200
 """How often the thread asks whether it should end."""
 _READY_MS = 1000
@@ -41,10 +38,8 @@ def pylon_library() -> Any:
     return pypylon
 
 
-class PylonCamera(Source):
+class PylonCamera(ThreadedSource):
     """Pictures of one Basler camera, or of pylon's emulated one (``PYLON_CAMEMU=1``)."""
-
-    live = True
 
     def __init__(self, serial: str | None, settings: CameraSettings | None = None) -> None:
         """Open the camera and start it.
@@ -60,45 +55,18 @@ class PylonCamera(Source):
         """
         settings = settings or CameraSettings()
         library = pylon_library()
-        self.waits = settings.trigger != "off"
-        self.has_trigger = settings.trigger == "software"
-        self._thread = ReaderThread(
+        super().__init__(
             lambda: _Grabber(library, serial, settings),
             name=f"the Basler camera {serial}" if serial else "the first Basler camera",
             timeout_s=settings.connect_timeout_s + _DISCOVERY_S,
-            keep=_TRIGGERED if self.waits else 1,
+            trigger=settings.trigger,
         )
 
     @property
-    def dropped(self) -> int:  # type: ignore[override]
+    def dropped(self) -> int:  # type: ignore[override]  # pylon drops some, too
         """Pictures that a newer one replaced before anybody read them."""
-        skipped = self._thread.handle.skipped if self._thread.handle else 0
-        return self._thread.dropped + skipped
-
-    @property
-    def damaged(self) -> int:  # type: ignore[override]
-        """Pictures that came incomplete."""
-        return self._thread.damaged
-
-    def describe(self) -> str:
-        """Return model, serial number, size and pixel format."""
-        return self._thread.description
-
-    def read(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture; in triggered mode the next one; see :class:`Source`."""
-        return self._thread.read(timeout_s)
-
-    def trigger(self) -> None:
-        """Take one picture now; see :class:`Source`."""
-        if not self.has_trigger or self._thread.handle is None:
-            super().trigger()
-            return
-        self._thread.forget()
-        self._thread.handle.trigger()
-
-    def close(self) -> None:
-        """Stop and free the camera."""
-        self._thread.close()
+        handle = self._thread.handle
+        return super().dropped + (handle.skipped if isinstance(handle, _Grabber) else 0)
 
 
 class _Grabber:

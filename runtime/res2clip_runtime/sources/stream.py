@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 from res2clip_runtime.errors import InputError, MissingExtraError, SourceError
 from res2clip_runtime.sources.frame import Frame, LiveFrames
-from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
-from res2clip_runtime.sources.source import Source
 from res2clip_runtime.sources.stream_address import with_password, without_password
+from res2clip_runtime.sources.threaded_source import ThreadedSource
 
 __all__ = ["Stream"]
 
@@ -22,10 +21,8 @@ _QUICK = {"analyzeduration": "500000", "probesize": "200000", "fflags": "discard
 _NO_MJPEG = frozenset((".mp4", ".m3u8", ".mkv", ".ts", ".flv", ".mov", ".webm", ".avi", ".mpd"))
 
 
-class Stream(Source):
+class Stream(ThreadedSource):
     """The newest picture of a stream; its packets are read in a thread of its own."""
-
-    live = True
 
     def __init__(self, url: str, settings: CameraSettings | None = None) -> None:
         """Connect.
@@ -41,35 +38,14 @@ class Stream(Source):
         except ImportError as err:
             raise MissingExtraError("av", extra="video", purpose="reading a stream") from err
         shown, secret = without_password(url), with_password(url, settings)
-        self._read_timeout_s = settings.read_timeout_s
-        self._thread = ReaderThread(
+        super().__init__(
             lambda: _Connection(av, secret, shown, settings),
             name=shown,
             # Connecting, and then finding out what is sent.
             timeout_s=settings.connect_timeout_s + settings.read_timeout_s + 1,
+            # A server that hangs is waited for no longer than the read timeout.
+            close_s=settings.read_timeout_s + 1,
         )
-
-    @property
-    def dropped(self) -> int:  # type: ignore[override]
-        """Pictures that a newer one replaced before anybody read them."""
-        return self._thread.dropped
-
-    @property
-    def damaged(self) -> int:  # type: ignore[override]
-        """Packets that could not be decoded."""
-        return self._thread.damaged
-
-    def describe(self) -> str:
-        """Return address and picture size."""
-        return self._thread.description
-
-    def read(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture; see :class:`Source`."""
-        return self._thread.read(timeout_s)
-
-    def close(self) -> None:
-        """Disconnect; a server that hangs is waited for no longer than the read timeout."""
-        self._thread.close(self._read_timeout_s + 1)
 
 
 class _Connection:

@@ -11,9 +11,8 @@ from typing import Any
 from res2clip_runtime.errors import InputError, MissingExtraError, Res2ClipError, SourceError
 from res2clip_runtime.sources.frame import Frame, LiveFrames
 from res2clip_runtime.sources.pixel_formats import bgr_to_rgb
-from res2clip_runtime.sources.reader_thread import ReaderThread
 from res2clip_runtime.sources.settings import CameraSettings
-from res2clip_runtime.sources.source import Source
+from res2clip_runtime.sources.threaded_source import ThreadedSource
 from res2clip_runtime.sources.v4l2 import describe_devices, list_devices
 
 __all__ = ["V4l2Camera", "index_of"]
@@ -51,10 +50,8 @@ def index_of(place: str) -> int:
     return int(number)
 
 
-class V4l2Camera(Source):
+class V4l2Camera(ThreadedSource):
     """Live pictures of ``/dev/video<index>``; it never ends by itself."""
-
-    live = True
 
     def __init__(self, index: int, settings: CameraSettings | None = None) -> None:
         """Open the camera.
@@ -78,28 +75,11 @@ class V4l2Camera(Source):
                 "use a GenICam camera, or let it run freely"
             )
         _check_device(index)
-        self._thread = ReaderThread(
+        super().__init__(
             lambda: _Capture(cv2, index, settings),
             name=f"camera {index}",
             timeout_s=settings.connect_timeout_s,
         )
-
-    @property
-    def dropped(self) -> int:  # type: ignore[override]
-        """Pictures that a newer one replaced before anybody read them."""
-        return self._thread.dropped
-
-    def describe(self) -> str:
-        """Return number and picture size."""
-        return self._thread.description
-
-    def read(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture; see :class:`Source`."""
-        return self._thread.read(timeout_s)
-
-    def close(self) -> None:
-        """Free the camera."""
-        self._thread.close()
 
 
 class _Capture:
