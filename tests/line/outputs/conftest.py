@@ -11,18 +11,9 @@ import pytest
 from drawn_parts import draw_part
 from small_line import SmallLine
 
-from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.verdict import Verdict
-
-TINY_BUNDLE = Path(__file__).parents[2] / "runtime" / "data" / "tiny_bundle"
-
-
-@pytest.fixture(scope="session")
-def inspector() -> Iterator[Inspector]:
-    with Inspector(Bundle.load(TINY_BUNDLE), threads=1) as inspector:
-        yield inspector
 
 
 @pytest.fixture(scope="session")

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from drawn_parts import draw_part, save_parts
 
-from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
-
-TINY_BUNDLE = Path(__file__).parents[2] / "runtime" / "data" / "tiny_bundle"
-
-
-@pytest.fixture(scope="session")
-def bundle() -> Path:
-    return TINY_BUNDLE
-
-
-@pytest.fixture(scope="session")
-def inspector() -> Iterator[Inspector]:
-    with Inspector(Bundle.load(TINY_BUNDLE), threads=1) as inspector:
-        yield inspector
 
 
 @pytest.fixture(scope="session")
