@@ -91,20 +91,22 @@ def test_missing_recipe_and_source(bundle_path: Path, taught: Path, good: Path) 
     assert_one_clear_line(done, "nowhere", "check the path")
 
 
-def test_missing_camera(taught: Path) -> None:
+def test_missing_camera(taught: Path, bundle_path: Path) -> None:
     pytest.importorskip("cv2", reason="the extra 'camera' is not installed")
-    done = run_program("--camera", "77", "--recipe", taught)
+    done = run_program("--camera", "77", "--recipe", taught, "--bundle", bundle_path)
     assert_one_clear_line(done, "there is no camera 77")
 
 
-def test_network_stream_that_nobody_sends(taught: Path) -> None:
+def test_network_stream_that_nobody_sends(taught: Path, bundle_path: Path) -> None:
     pytest.importorskip("av", reason="the extra 'video' is not installed")
-    done = run_program("--source", "rtsp://line:secret@127.0.0.1:1/cam", "--recipe", taught)
+    place = ("--source", "rtsp://line:secret@127.0.0.1:1/cam")
+    done = run_program(*place, "--recipe", taught, "--bundle", bundle_path)
     assert_one_clear_line(done, "rtsp://127.0.0.1:1/cam cannot be opened: Connection refused")
 
 
-def test_address_of_no_pictures(taught: Path) -> None:
-    done = run_program("--source", "ftp://camera/1", "--recipe", taught)
+def test_address_of_no_pictures(taught: Path, bundle_path: Path) -> None:
+    place = ("--source", "ftp://camera/1")
+    done = run_program(*place, "--recipe", taught, "--bundle", bundle_path)
     assert_one_clear_line(done, "ftp:// is nothing that gives pictures", "rtsp")
 
 
