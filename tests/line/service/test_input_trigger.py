@@ -113,9 +113,9 @@ def test_part_that_lost_a_picture_is_an_error_and_shifts_no_other(
     settings = {"pictures_per_part": 3, "picture_gap_ms": 200}
     with Wired(inspector.stages, book, "top", **settings) as wired:
         top = wired.sources["top"]
-        for age_s in (9.0, 8.9):  # the third was lost
+        for age_s in (3.0, 2.9):  # the third was lost
             top.push(BAD, age_s=age_s)
-        for age_s in (5.0, 4.9, 4.8):
+        for age_s in (2.0, 1.9, 1.8):
             top.push(GOOD, age_s=age_s)
         for age_s in (1.0, 0.9, 0.8):
             top.push(BAD, age_s=age_s)
