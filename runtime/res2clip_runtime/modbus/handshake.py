@@ -30,6 +30,8 @@ __all__ = ["ChooseRecipe", "Handshake", "Order", "Trigger"]
 
 SILENT_AFTER_S = 2.0
 """A line that has not said for so long how it is cannot be trusted."""
+_UNTIL_TRIGGER = (FaultCode.OVERRUN, FaultCode.LATE, FaultCode.REFUSED)
+"""Faults of a trigger of the PLC: only its next one clears them."""
 _ADDRESS = {register.name: register.address for register in COMMANDS}
 _FIRST_COMMAND = COMMANDS[0].address
 
@@ -91,7 +93,7 @@ class Handshake:
         self._counter = 0
         self._triggers = 0
         # Makes ids differ from those of the run before, in whose records they stand as well.
-        self._run = secrets.token_hex(3)
+        self._own = f"plc-{secrets.token_hex(3)}-"
 
     def command(self, address: int, values: Sequence[int], now_s: float) -> list[Order]:
         """Take words that the PLC writes from ``address`` on; return what to ask of the line.
@@ -121,7 +123,11 @@ class Handshake:
                 self._void(FaultCode.REFUSED)
 
     def take(self, verdict: Verdict, now_s: float) -> None:
-        """Take an answer of the line; one that nobody waits for is not shown."""
+        """Take an answer of the line; one that nobody waits for is not shown.
+
+        With ``results = "all"`` those to others are shown, but never one to a trigger of the PLC
+        that was voided, and none before the next trigger has cleared why it was.
+        """
         with self._lock:
             self._check(now_s)
             pending = self._pending
@@ -129,7 +135,7 @@ class Handshake:
                 self._pending = None
                 took_ms = min(int((now_s - pending.since_s) * 1000), 0xFFFF)
                 self._show(_Result(verdict, pending.number, took_ms), pending.product)
-            elif pending is None and self._config.results == "all" and self._is_sound(now_s):
+            elif self._shows_others(verdict) and self._is_sound(now_s):
                 self._event = FaultCode.NONE
                 self._show(_Result(verdict, 0, 0), self._wanted_product())
 
@@ -209,6 +215,14 @@ class Handshake:
             return FaultCode.PLC_HEARTBEAT
         return FaultCode.RECIPE if self._recipe_bad else FaultCode.NONE
 
+    def _shows_others(self, verdict: Verdict) -> bool:
+        return (
+            self._config.results == "all"
+            and self._pending is None
+            and self._event not in _UNTIL_TRIGGER
+            and not (verdict.trigger_id or "").startswith(self._own)
+        )
+
     def _is_sound(self, now_s: float) -> bool:
         return self._standing_fault(now_s) is FaultCode.NONE
 
@@ -237,7 +251,7 @@ class Handshake:
         self._event, self._result = FaultCode.NONE, None
         number = self._word("trigger_number")
         self._triggers += 1
-        trigger_id = f"plc-{self._run}-{self._triggers}-{number}"
+        trigger_id = f"{self._own}{self._triggers}-{number}"
         self._pending = _Pending(trigger_id, number, now_s, self._wanted_product())
         return [Trigger(trigger_id)]
 

@@ -21,6 +21,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import InputError, OutputError
@@ -169,21 +170,21 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed() or not self._at("/trigger", "/product"):
             return
         try:
-            given = self._body()
-            if self.path.startswith("/product"):
+            if urlsplit(self.path).path == "/product":
+                given = self._body("product")
                 self.server.control.choose_recipe(_text(given, "product") or "")
                 self._answer(HTTPStatus.OK, {"product": given["product"]})
             else:
-                self._trigger(given)
+                self._trigger(self._body("id"))
         except InputError as err:
             self._answer(HTTPStatus.CONFLICT, {"error": str(err)})
 
     def _trigger(self, given: dict[str, Any]) -> None:
-        wanted = _text(given, "id")
+        wanted, waits = _text(given, "id"), self._waits()
         if wanted is not None:
             self.server.answers.forget(wanted)  # of an earlier trigger of this id
         trigger_id = self.server.control.trigger(wanted)
-        if not self.path.endswith("?wait"):
+        if not waits:
             self._answer(HTTPStatus.ACCEPTED, {"id": trigger_id})
             return
         verdict = self.server.answers.wait(trigger_id, self.server.wait_s)
@@ -192,21 +193,32 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.OK, verdict.to_json())
 
+    def _waits(self) -> bool:
+        asked = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        if unknown := [key for key in asked if key != "wait"]:
+            raise InputError(f"/trigger has no parameter {unknown[0]!r}, expected: wait")
+        return "wait" in asked and asked["wait"][-1] not in ("0", "false", "no")
+
     def _allowed(self) -> bool:
         given = self.headers.get("Authorization", "")
         wanted = f"Bearer {self.server.token}"
         if not self.server.token or hmac.compare_digest(given.encode(), wanted.encode()):
             return True
+        self.close_connection = True  # its body was not read
         self._answer(HTTPStatus.UNAUTHORIZED, {"error": "the token is missing or wrong"})
         return False
 
     def _at(self, *places: str) -> bool:
-        if self.path.partition("?")[0] in places:
+        if urlsplit(self.path).path in places:
             return True
+        self.close_connection = True  # its body was not read
         self._answer(HTTPStatus.NOT_FOUND, {"error": f"there are: {', '.join(places)}"})
         return False
 
-    def _body(self) -> dict[str, Any]:
+    def _body(self, *known: str) -> dict[str, Any]:
+        if coding := self.headers.get("Transfer-Encoding"):
+            self.close_connection = True
+            raise InputError(f"Transfer-Encoding is {coding!r}; send Content-Length instead")
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > _LONGEST_BODY:
             self.close_connection = True
@@ -218,6 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise InputError(f"the body is no JSON: {err}") from err
         if not isinstance(given, dict):
             raise InputError('the body is no JSON object, expected for example {"id": "17"}')
+        if unknown := [key for key in given if key not in known]:
+            raise InputError(f"there is no key {unknown[0]!r}, expected: {', '.join(known)}")
         return given
 
     def _answer(self, status: HTTPStatus, values: dict[str, Any]) -> None:
@@ -225,6 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data)
 
@@ -236,4 +252,8 @@ def _text(given: dict[str, Any], key: str) -> str | None:
     value = given.get(key)
     if value is not None and (not isinstance(value, str) or not 0 < len(value) <= 200):
         raise InputError(f"{key} is {value!r}, expected a text of up to 200 characters")
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError as err:
+        raise InputError(f"{key} is {value!r}, expected a text without lone surrogates") from err
     return value

@@ -162,6 +162,8 @@ class Line(Closable):
         """See :class:`LineControl`."""
         if isinstance(self._mode, FreeRun):
             raise InputError('the line runs freely; set mode = "trigger" to trigger it')
+        if trigger_id is not None:
+            _check_id(trigger_id)
         return self._mode.trigger(trigger_id)
 
     def choose_recipe(self, product: str) -> None:
@@ -267,7 +269,19 @@ class Line(Closable):
                 return f"camera {camera.name} is being opened"
             if camera.state == "lost":
                 return f"camera {camera.name} is lost: {camera.reason}"
+            if camera.state == "ended" and self._settings.mode == "trigger":
+                return f"camera {camera.name} has ended: start the line anew"
         return ""
+
+
+def _check_id(trigger_id: str) -> None:
+    try:
+        trigger_id.encode()
+    except UnicodeEncodeError as err:  # no sink could write it
+        raise InputError(
+            f"the trigger's id is {trigger_id!r}, which is no valid Unicode; expected a text "
+            "without lone surrogates"
+        ) from err
 
 
 def _check_cameras(settings: LineSettings, cameras: Sequence[CameraPlan]) -> None:

@@ -26,6 +26,8 @@ class LineSettings:
     """Triggers that may wait while a part is inspected; one more is answered with ERROR."""
     views_skew_ms: float = 100.0
     """Pictures of several cameras triggered by their inputs are of one part if so close."""
+    picture_gap_ms: float = 500.0
+    """Longest time between two pictures of one part where its camera's input triggers them."""
     limit: int | None = None
     """End after so many verdicts."""
     drain_s: float = 5.0
@@ -34,7 +36,8 @@ class LineSettings:
     """An inspection that does not move for so long counts as hanging: not ready."""
 
     def __post_init__(self) -> None:
-        for name in ("pictures_per_part", "deadline_ms", "trigger_queue", "drain_s", "stall_s"):
+        above_0 = ("pictures_per_part", "deadline_ms", "trigger_queue", "picture_gap_ms")
+        for name in (*above_0, "drain_s", "stall_s"):
             if not 0 < getattr(self, name) < 1e9:
                 raise InputError(f"{name} must be above 0, got {getattr(self, name)}")
         if not 0 <= self.views_skew_ms < 1e9:

@@ -64,6 +64,21 @@ class Ticket:
             missing = len(self._frames.get(camera, ())) < self._pictures
             return camera in self._frames and missing and not self._closed and not self._failure
 
+    def untouched(self, camera: str) -> bool:
+        """Return whether this camera has given no picture yet."""
+        with self._changed:
+            return not self._frames.get(camera)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the cameras of which a picture is missing; empty once it is answered."""
+        with self._changed:
+            if self._closed:
+                return ()
+            return tuple(
+                name for name, frames in self._frames.items() if len(frames) < self._pictures
+            )
+
     def deliver(self, camera: str, frame: Frame) -> None:
         """Take a picture; one that is not wanted any more is forgotten."""
         with self._changed:

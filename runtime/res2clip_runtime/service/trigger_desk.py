@@ -127,7 +127,11 @@ class TriggerDesk(Closable):
 
     def _expire(self, ticket: Ticket) -> None:
         self._late += 1
-        why = f" ({ticket.failure})" if ticket.failure else ""
+        why = ""
+        if ticket.failure:
+            why = f" ({ticket.failure})"
+        elif missing := ticket.missing:
+            why = f" (no picture, or too few, of camera {', '.join(missing)})"
         self._refuse(
             ticket,
             f"no result within the deadline of {1000 * (ticket.until_s - ticket.at_s):.0f} ms{why}",

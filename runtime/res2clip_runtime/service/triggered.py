@@ -6,7 +6,6 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from res2clip_runtime.errors import InputError
@@ -19,6 +18,7 @@ from res2clip_runtime.service.recipe_book import RecipeBook
 from res2clip_runtime.service.settings import LineSettings
 from res2clip_runtime.service.ticket import Ticket
 from res2clip_runtime.service.trigger_desk import TriggerDesk
+from res2clip_runtime.service.wired_parts import WiredParts
 from res2clip_runtime.sources import Frame, Source
 
 __all__ = ["Triggered"]
@@ -50,7 +50,7 @@ class Triggered:
         self._numbers = itertools.count(1)
         # The start keeps ids of this run apart from those of another.
         self._prefix = "trigger-" + utc_now()[:19].replace(":", "").replace("-", "")
-        self._by_input: deque[Ticket] = deque(maxlen=settings.trigger_queue + 2)
+        self._wired = WiredParts(settings)
         self._lock = threading.Lock()
 
     def trigger(self, trigger_id: str | None = None) -> str:
@@ -125,26 +125,29 @@ class Triggered:
     def _take_input(self, frame: Frame, capture: Capture) -> None:
         """Take a picture of a camera that was triggered by its input: the picture is the trigger.
 
-        Where several cameras are wired to one trigger, the first picture opens the ticket, and
-        those of the others join it if they were taken at the same time.
+        The first picture of a part opens the ticket; the others, of this camera and of those on
+        the same wire, join it.
         """
+        at_s = frame.captured_monotonic_s
         with self._lock:
-            near_s = self._settings.views_skew_ms / 1000
-            for ticket in self._by_input:
-                if ticket.wants(capture.name) and (
-                    abs(frame.captured_monotonic_s - ticket.at_s) <= near_s
-                    or self._settings.pictures_per_part > 1
-                ):
-                    ticket.deliver(capture.name, frame)
-                    return
-            ticket = self._ticket(None, at_s=frame.captured_monotonic_s, of=capture.name)
-            self._by_input.append(ticket)
-            if not self.desk.accept(ticket):
+            part, new = self._wired.assign(
+                capture.name, at_s, lambda: self._wired_ticket(capture.name, at_s)
+            )
+            ticket = part.ticket
+            if new and not self.desk.accept(ticket):
                 return
-            ticket.deliver(capture.name, frame)
-        for other in self._captures.values():
-            if not _by_input(other.plan) and ticket.wants(other.name):
-                other.request(ticket)
+            if not ticket.failure:
+                ticket.deliver(capture.name, frame)
+        if new:
+            for other in self._captures.values():
+                if not _by_input(other.plan) and ticket.wants(other.name):
+                    other.request(ticket)
+
+    def _wired_ticket(self, camera: str, at_s: float) -> tuple[Ticket, tuple[str, ...]]:
+        """Return a ticket for a part that ``camera`` saw first, and its cameras on wires."""
+        ticket = self._ticket(None, at_s=at_s, of=camera)
+        wired = [c.name for c in self._captures.values() if _by_input(c.plan)]
+        return ticket, (camera,) if self._settings.part == "picture" else tuple(wired)
 
     def _ticket(
         self, trigger_id: str | None, *, at_s: float | None = None, of: str | None = None

@@ -263,6 +263,38 @@ def test_answers_to_others_are_not_shown_and_every_answer_is_where_asked(
     assert listening.reads() == (BAD | FAULT, FaultCode.CAMERA)
 
 
+def test_a_voided_result_does_not_come_back_as_somebody_elses(ok: Verdict) -> None:
+    plc = Plc(dataclasses.replace(CONFIG, results="all"))
+    late = plc.trigger()
+    plc.passes(1.2)
+    overrun = plc.trigger()
+    assert plc.reads() == (BUSY, FaultCode.NONE)
+    plc.handshake.command(101, [0], plc.now_s)
+    plc.handshake.command(101, [1, 2], plc.now_s)
+    for trigger_id in (late, overrun, "the sensor's"):
+        plc.answer(ok, trigger_id)
+        assert plc.reads() == (READY | BAD | FAULT, FaultCode.OVERRUN)
+    plc.answer(ok, plc.trigger())
+    plc.answer(ok, overrun)
+    assert plc.reads() == (READY | VALID | GOOD, FaultCode.NONE)
+    assert plc.word("result_counter") == 3
+
+
+@pytest.mark.parametrize("fault", [FaultCode.LATE, FaultCode.REFUSED])
+def test_a_fault_of_a_trigger_stays_until_the_next_whatever_others_are_answered(
+    ok: Verdict, fault: FaultCode
+) -> None:
+    plc = Plc(dataclasses.replace(CONFIG, results="all"))
+    trigger_id = plc.trigger()
+    if fault is FaultCode.LATE:
+        plc.passes(1.2)
+    else:
+        plc.handshake.refused(Trigger(trigger_id))
+    for answered in (trigger_id, "the sensor's"):
+        plc.answer(ok, answered)
+        assert plc.reads() == (READY | BAD | FAULT, fault)
+
+
 def test_a_result_of_another_product_than_the_wanted_is_never_ok(ok: Verdict) -> None:
     plc = Plc()
     assert plc.handshake.command(103, [2], plc.now_s) == [ChooseRecipe("nut")]

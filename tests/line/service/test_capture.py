@@ -179,6 +179,28 @@ def test_trigger_that_a_busy_camera_gets_too_late_fails() -> None:
         assert third.wait_for_pictures(20) is not None
 
 
+def test_only_the_first_picture_of_a_part_must_be_of_the_triggers_moment() -> None:
+    source = PushedSource("top")
+    source.has_trigger = True
+    given = plan(lambda: source, trigger="software", trigger_delay_s=0.05)
+    ticket = Ticket("t1", product="washer", cameras=["top"], pictures=3)
+
+    def expose() -> None:
+        if not ticket.untouched("top"):
+            await_true(lambda: time.monotonic() > ticket.at_s + 0.06, "the moment is over")
+        source.push(draw_part(10))
+
+    source.trigger = expose
+    with Capture(given, Kept(on_demand=True)) as capture:
+        capture.start()
+        await_true(lambda: capture.health().state == "ready", "it is ready")
+        ticket.at_s = time.monotonic()
+        capture.request(ticket)
+        views = ticket.wait_for_pictures(20)
+    assert views is not None, ticket.failure
+    assert len(views) == 3
+
+
 def test_first_picture_that_comes_long_after_the_trigger_fails_it() -> None:
     class Passing(Kept):
         def take(self, frame: Frame, capture: Capture) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from line.components.line_of import CollectedLine
 
-from res2clip_runtime.errors import OutputError
+from res2clip_runtime.errors import InputError, OutputError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.service.config import CameraTable
 from res2clip_runtime.service.http_control import HttpConfig, HttpControl
@@ -58,6 +58,37 @@ def test_trigger_that_waits_gets_its_verdict(client: Client) -> None:
     assert (verdict["trigger_id"], verdict["decision"]) == ("part 7", "OK")
 
 
+@pytest.mark.parametrize(("query", "status"), [("wait=1", 200), ("wait=", 200), ("wait=0", 202)])
+def test_wait_may_have_a_value(client: Client, query: str, status: int) -> None:
+    assert client.ask("POST", f"/trigger?{query}")[0] == status
+
+
+def test_chunked_body_is_refused_and_ends_the_connection(
+    client: Client, run: CollectedLine
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+    body = iter([b'{"id": "part 7"}'])
+    connection.request("POST", "/trigger", body=body, encode_chunked=True)
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Connection")) == (409, "close")
+    assert "send Content-Length" in json.loads(answer.read())["error"]
+    connection.close()
+    assert run.line.health().triggers == 0
+
+
+def test_body_of_a_request_that_was_refused_early_is_no_request(client: Client) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+    connection.request("POST", "/nowhere", body=b"POST /trigger HTTP/1.1\r\n\r\n")
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Connection")) == (404, "close")
+    connection.close()
+
+
+def test_id_that_no_output_could_write_is_refused(run: CollectedLine) -> None:
+    with pytest.raises(InputError, match="lone surrogates"):
+        run.line.trigger("\ud800bad")
+
+
 def test_trigger_that_does_not_wait_gets_its_id(client: Client, run: CollectedLine) -> None:
     status, answer = client.ask("POST", "/trigger")
     assert status == 202
@@ -89,6 +120,11 @@ def test_health_says_whether_it_is_ready(client: Client, run: CollectedLine) -> 
         ("/trigger", {"id": 5}, 409),
         ("/product", {}, 409),
         ("/trigger", b"x" * 70_000, 409),
+        ("/trigger", {"id": "\ud800bad"}, 409),
+        ("/product", {"product": "\ud800bad"}, 409),
+        ("/trigger", {"Id": "part 7"}, 409),
+        ("/product", {"product": "nut", "id": "part 7"}, 409),
+        ("/trigger?wiat", {"id": "part 7"}, 409),
     ],
 )
 def test_nonsense_is_answered_with_its_reason(

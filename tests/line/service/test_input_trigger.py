@@ -107,6 +107,79 @@ def test_picture_of_the_next_part_does_not_complete_the_one_before(
     assert len(verdicts[1].views) == 2
 
 
+def test_part_that_lost_a_picture_is_an_error_and_shifts_no_other(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    settings = {"pictures_per_part": 3, "picture_gap_ms": 200}
+    with Wired(inspector.stages, book, "top", **settings) as wired:
+        top = wired.sources["top"]
+        for age_s in (3.0, 2.9):  # the third was lost
+            top.push(BAD, age_s=age_s)
+        for age_s in (2.0, 1.9, 1.8):
+            top.push(GOOD, age_s=age_s)
+        for age_s in (1.0, 0.9, 0.8):
+            top.push(BAD, age_s=age_s)
+        verdicts = wired.await_verdicts(3)
+    assert [v.decision.value for v in verdicts] == ["ERROR", "OK", "NG"]
+    assert "pictures are missing of camera top (2 of 3)" in verdicts[0].reason
+    assert "picture_gap_ms" in verdicts[0].reason
+
+
+def test_rest_of_a_part_that_was_answered_already_makes_no_other(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    settings = {"pictures_per_part": 3, "deadline_ms": 2000, "picture_gap_ms": 10_000}
+    with Wired(inspector.stages, book, "top", **settings) as wired:
+        top = wired.sources["top"]
+        top.push(BAD, age_s=1.9)
+        assert "deadline" in wired.await_verdicts(1)[0].reason
+        for picture in (BAD, BAD, GOOD, GOOD, GOOD):
+            top.push(picture)
+        verdicts = wired.await_verdicts(2)
+    assert [v.decision.value for v in verdicts] == ["ERROR", "OK"]
+
+
+def test_camera_that_fires_again_before_its_part_is_whole_mixes_no_views(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    """The side camera missed the first part; its next picture comes within the skew."""
+    settings = {"part": "cameras", "views_skew_ms": 1000, "deadline_ms": 60_000}
+    with Wired(inspector.stages, book, "top", "side", **settings) as wired:
+        top, side = wired.sources["top"], wired.sources["side"]
+        top.push(GOOD, age_s=5.0)
+        await_true(lambda: wired.line.health().waiting == 1, "the first part waits")
+        top.push(GOOD, age_s=4.5)
+        wired.await_verdicts(2)
+        side.push(GOOD, age_s=4.5)
+        await_true(lambda: wired.line.health().cameras[1].frames == 1, "the side view is taken")
+        side.push(GOOD)
+        await_true(lambda: wired.line.health().triggers == 3, "the third part is open")
+        top.push(GOOD)
+        verdicts = wired.await_verdicts(3)
+    assert [v.decision.value for v in verdicts] == ["ERROR", "ERROR", "OK"]
+    assert "missing of camera side (0 of 1)" in verdicts[0].reason
+    assert "further apart than 1000 ms (views_skew_ms)" in verdicts[1].reason
+
+
+def test_part_for_which_the_queue_is_full_has_one_answer(
+    inspector: Inspector, book: RecipeBook
+) -> None:
+    gate = Gate()
+    model = FailingModel(inspector.stages, gate)
+    settings = {"part": "cameras", "trigger_queue": 1}
+    with Wired(model, book, "top", "side", **settings) as wired:
+        for age_s in (3.0, 2.0, 1.0):
+            for source in wired.sources.values():
+                source.push(GOOD, age_s=age_s)
+            if age_s == 3.0:
+                assert gate.reached.wait(20)
+        await_true(lambda: all(c.frames == 3 for c in wired.line.health().cameras), "all have come")
+        gate.open()
+        verdicts = wired.await_verdicts(3)
+        assert wired.line.health().triggers == 3
+    assert [v.decision.value for v in verdicts] == ["ERROR", "OK", "OK"]
+
+
 def test_cameras_of_parts_of_their_own_need_no_partner(
     inspector: Inspector, book: RecipeBook
 ) -> None:

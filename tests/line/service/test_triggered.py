@@ -6,17 +6,21 @@ import threading
 from pathlib import Path
 
 import pytest
-from drawn_parts import save_parts
+from drawn_parts import draw_part, save_parts
 from line.components.child import await_true
 from line.components.failing_model import FailingModel, Gate
 from line.components.line_of import CollectedLine
 from line.components.mjpeg_server import MjpegServer
+from line.components.pushed_source import PushedSource
 
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import CameraTable
+from res2clip_runtime.service.line import Line
 from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
 from res2clip_runtime.service.settings import LineSettings
+from res2clip_runtime.verdict import Verdict
 
 TRIGGER = LineSettings(mode="trigger", deadline_ms=10_000)
 
@@ -59,6 +63,45 @@ def test_trigger_after_the_last_picture_is_an_error_and_the_line_ends(
         run.await_end()
     assert run.decisions == ["OK", "ERROR"]
     assert "it has ended" in run.verdicts[1].reason
+
+
+def test_camera_that_has_ended_beside_a_live_one_is_said(
+    inspector: Inspector, book: RecipeBook, parts: Path
+) -> None:
+    source = PushedSource("live")
+    live = CameraPlan(name="live", open=lambda: source)
+    ends = camera(parts / "a-good" / "010.png", "folder").plan(base=Path("/"))
+    with Line(TRIGGER, stages=inspector.stages, recipes=book, cameras=[live, ends]) as line:
+        verdicts: list[Verdict] = []
+        line.add_listener(verdicts.append)
+        line.start()
+        await_true(lambda: line.health().ready, "the line is ready")
+        line.trigger("takes the only picture")
+        source.push(draw_part(10))
+        line.trigger("one too many")
+        await_true(lambda: "camera folder has ended" in line.health().reason, "the end is said")
+        assert not line.health().ready
+        line.trigger("after the end")
+        await_true(lambda: len(verdicts) == 3, "every trigger is answered")
+    reasons = {verdict.trigger_id: verdict.reason for verdict in verdicts}
+    assert "it has ended" in reasons["after the end"]
+
+
+def test_trigger_without_a_picture_names_the_cameras_that_gave_none(
+    inspector: Inspector, book: RecipeBook, parts: Path
+) -> None:
+    silent = CameraPlan(name="silent", open=lambda: PushedSource("silent"))
+    gives = camera(parts, "folder").plan(base=Path("/"))
+    settings = LineSettings(mode="trigger", deadline_ms=200)
+    with Line(settings, stages=inspector.stages, recipes=book, cameras=[silent, gives]) as line:
+        verdicts: list[Verdict] = []
+        line.add_listener(verdicts.append)
+        line.start()
+        await_true(lambda: line.health().ready, "the line is ready")
+        line.trigger("a")
+        await_true(lambda: verdicts, "the trigger is answered")
+    assert verdicts[0].decision.value == "ERROR"
+    assert verdicts[0].reason.endswith("(no picture, or too few, of camera silent)")
 
 
 def test_trigger_asks_every_camera_and_the_worst_view_decides(

@@ -20,6 +20,7 @@ print = "text"               # verdicts on standard output: "none" (the default)
 # trigger_queue = 8          # triggers that may wait; one more is answered with ERROR at once
 # part = "picture"           # "picture": each camera has parts of its own; "cameras": one part
 # pictures_per_part = 1      # pictures each camera takes of a part; the worst decides
+# picture_gap_ms = 500       # longest time between two of them, by trigger = "line0"
 # product = "washer"         # what is inspected at first, where there are several recipes
 # log_format = "text"        # events on standard error: "text" (key=value) or "json"
 # wait_for_cameras = true    # false: a camera that is not there ends the start
