@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError, Res2ClipError
 from res2clip_runtime.inspection import error_verdict, inspect
-from res2clip_runtime.preprocess import PictureU8, load_rgb
+from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.sources.frame import Frame
 from res2clip_runtime.stages import Stages
@@ -37,7 +37,7 @@ def inspect_frame(stages: Stages, recipe: Recipe, frame: Frame) -> InspectedFram
     picture = None
     start = time.perf_counter_ns()
     try:
-        picture = load_rgb(frame.image)
+        picture = frame.picture()
         read_ms = (time.perf_counter_ns() - start) / 1e6
         verdict = inspect(
             stages, picture, recipe, frame_id=frame.frame_id, captured_at=frame.captured_at

@@ -17,7 +17,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
 
-__all__ = ["MIN_SIDE_PX", "ImageLike", "PictureU8", "load_rgb", "resize_square", "to_square"]
+__all__ = [
+    "MIN_SIDE_PX",
+    "ImageLike",
+    "PictureU8",
+    "decode_rgb",
+    "load_rgb",
+    "resize_square",
+    "to_square",
+]
 
 PictureU8: TypeAlias = npt.NDArray[np.uint8]
 ImageLike: TypeAlias = "str | os.PathLike[str] | Image.Image | PictureU8"
@@ -46,6 +54,19 @@ def load_rgb(image: ImageLike) -> PictureU8:
     if isinstance(image, Image.Image):
         return _checked(_from_opened(image), "the PIL image")
     return _checked(_from_file(Path(image)), str(image))
+
+
+def decode_rgb(data: bytes, name: str) -> PictureU8:
+    """Return an encoded picture (PNG, JPEG, ...) as (H, W, 3) uint8 RGB; see :func:`load_rgb`.
+
+    Args:
+        data: what stands in the file.
+        name: what to call it in messages.
+
+    Raises:
+        InputError: the picture cannot be decoded, is truncated, animated or smaller than 32 px.
+    """
+    return _checked(_from_bytes(data, name), name)
 
 
 def resize_square(image: PictureU8, size_px: int) -> PictureU8:
@@ -80,20 +101,24 @@ def _from_file(path: Path) -> PictureU8:
         raise ArtefactNotFoundError(f"no picture at {path}; check the path") from err
     except OSError as err:
         raise InputError(f"{path} cannot be read: {err.strerror or err}") from err
+    return _from_bytes(data, str(path))
+
+
+def _from_bytes(data: bytes, name: str) -> PictureU8:
     try:
         with warnings.catch_warnings():
             # Line-scan pictures are large; Pillow's own hard limit still stops absurd ones.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as picture:
-                return _from_pil(picture, str(path))
+                return _from_pil(picture, name)
     except InputError:
         raise
     except UnidentifiedImageError as err:
-        raise InputError(f"{path} is not a picture Pillow can decode; save it as PNG") from err
+        raise InputError(f"{name} is not a picture Pillow can decode; save it as PNG") from err
     except Image.DecompressionBombError as err:
-        raise InputError(f"{path} is too large to decode safely: {err}; crop it first") from err
+        raise InputError(f"{name} is too large to decode safely: {err}; crop it first") from err
     except Exception as err:  # Pillow's decoders let TypeError, struct.error and others through
-        raise InputError(f"{path} is damaged or truncated: {err}; take the picture again") from err
+        raise InputError(f"{name} is damaged or truncated: {err}; take the picture again") from err
 
 
 def _from_opened(picture: Image.Image) -> PictureU8:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -166,6 +167,17 @@ def test_teach_names_pictures_scores_threshold_and_what_to_do_next(
     assert "uncalibrated" in done.out
     assert "res2clip-run --source DIR --recipe M8_washer.recipe.safetensors" in done.out
     assert Recipe.load("M8_washer.recipe.safetensors").product == "M8 / washer"
+
+
+def test_bundle_that_teaches_is_named_in_what_to_do_next(
+    good: Path, bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is not installed, the command would not find it."""
+    monkeypatch.chdir(tmp_path)
+    done = Done("teach", "--product", "washer", good, "--bundle", bundle_path)
+    (command,) = (line for line in done.out.splitlines() if line.startswith("next:"))
+    arguments = shlex.split(command.replace("DIR", str(good)))[2:]
+    assert Done(*arguments).code == 0
 
 
 def test_teach_as_json(installed: Path, good: Path, tmp_path: Path) -> None:

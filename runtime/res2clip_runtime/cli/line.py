@@ -24,6 +24,7 @@ from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.assembly import (
     attach_controls,
     build_line,
+    check_triggers,
     first_recipes,
     open_sinks,
     recipe_book,
@@ -81,6 +82,7 @@ def dry_run(config: LineConfig) -> int:
     Raises:
         Res2ClipError: the model or a recipe cannot be used at all.
     """
+    check_triggers(config)
     with ExitStack() as stack:
         loaded = first_recipes(config)
         bundle, inspector = _open_inspector(config, list(loaded.values()))
@@ -92,7 +94,7 @@ def dry_run(config: LineConfig) -> int:
             Check(name="model", status=Status.OK, detail=f"{bundle.directory} answers"),
             *check_recipes(book, inspector),
             *check_cameras(config),
-            *check_outputs(config),
+            *check_outputs(config, book.products),
         ]
     typer.echo(checks_text(checks))
     return 1 if any(check.status is Status.MISSING for check in checks) else 0
@@ -115,6 +117,7 @@ def _open_inspector(config: LineConfig, recipes: list[Recipe]) -> tuple[Bundle, 
 
 
 def _run(config: LineConfig, tally: Tally | None) -> _Outcome:
+    check_triggers(config)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_requested())
         notifier = stack.enter_context(Notifier(os.environ))

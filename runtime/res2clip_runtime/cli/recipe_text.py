@@ -11,8 +11,18 @@ from res2clip_runtime.spec import MethodSpec
 __all__ = ["recipe_text", "taught_text"]
 
 
-def taught_text(recipe: Recipe, spec: MethodSpec, *, path: Path, program: str) -> str:
-    """Return the references with their scores, the threshold, and the command to type next."""
+def taught_text(
+    recipe: Recipe, spec: MethodSpec, *, path: Path, program: str, bundle: Path | None = None
+) -> str:
+    """Return the references with their scores, the threshold, and the command to type next.
+
+    Args:
+        recipe: what was taught.
+        spec: the model's.
+        path: where the recipe was saved.
+        program: the command that taught.
+        bundle: the model that was named on the command line; None: an installed one.
+    """
     threshold = recipe.thresholds.get(spec.score_id)
     scores = threshold.calibration_scores if threshold else ()
     width = max(len(reference.name) for reference in recipe.references)
@@ -25,7 +35,9 @@ def taught_text(recipe: Recipe, spec: MethodSpec, *, path: Path, program: str) -
     given = "" if threshold else " --threshold SCORE"
     file = shlex.quote(str(path))
     runner = "res2clip-run" if program == "res2clip" else program
-    lines.append(f"next:  {runner} --source DIR --recipe {file}{given} --out results")
+    # An installed model is found again by the recipe; one that was named has to be named again.
+    model = "" if bundle is None else f" --bundle {shlex.quote(str(bundle))}"
+    lines.append(f"next:  {runner} --source DIR --recipe {file}{model}{given} --out results")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.run import run
 from res2clip_runtime.sinks import JsonlFile, PictureFolder, Sink
-from res2clip_runtime.sources import Source, open_source
+from res2clip_runtime.sources import CameraSettings, Source, open_source
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.tally import Tally
 from res2clip_runtime.threshold_choice import threshold_doubts, with_given_thresholds
@@ -152,6 +152,7 @@ def _open_source(request: RunRequest) -> Source:
     return open_source(
         request.source,
         exclude=[request.out, _pictures_path(request.out)] if request.out else [],
+        settings=CameraSettings(trigger=request.trigger),
     )
 
 

@@ -114,10 +114,17 @@ def teach(
     encoder_id = Recipe.load(add).encoder_id if add else None
     chosen = with_engines(choose_bundle(bundle, encoder_id=encoder_id), backend)
     with Inspector(chosen, backend=backend) as inspector:
-        run_teach(inspector.stages, request, as_json=as_json, program="res2clip-run")
+        run_teach(inspector.stages, request, as_json=as_json, program="res2clip-run", bundle=bundle)
 
 
-def run_teach(stages: Stages, request: TeachRequest, *, as_json: bool, program: str) -> Taught:
+def run_teach(
+    stages: Stages,
+    request: TeachRequest,
+    *,
+    as_json: bool,
+    program: str,
+    bundle: Path | None = None,
+) -> Taught:
     """Teach or change a recipe with any model, save it, print it; return what was taught.
 
     Args:
@@ -125,6 +132,7 @@ def run_teach(stages: Stages, request: TeachRequest, *, as_json: bool, program: 
         request: what to teach.
         as_json: print JSON instead of a table.
         program: the command's name, for the examples of what to do next.
+        bundle: ``--bundle``, for the same.
 
     Raises:
         InputError: a picture cannot be used, is there twice, or a name is not in the recipe.
@@ -141,7 +149,10 @@ def run_teach(stages: Stages, request: TeachRequest, *, as_json: bool, program: 
         described = {"path": str(request.path), **taught.recipe.describe(), "doubts": doubts}
         typer.echo(json.dumps(described, ensure_ascii=False))
     else:
-        typer.echo(taught_text(taught.recipe, stages.spec, path=request.path, program=program))
+        text = taught_text(
+            taught.recipe, stages.spec, path=request.path, program=program, bundle=bundle
+        )
+        typer.echo(text)
     return taught
 
 

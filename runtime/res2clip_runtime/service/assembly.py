@@ -27,6 +27,8 @@ __all__ = [
     "attach_controls",
     "build_line",
     "camera_plans",
+    "check_products",
+    "check_triggers",
     "close_all",
     "first_recipes",
     "open_sinks",
@@ -111,7 +113,7 @@ def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
         InputError: the PLC may choose a product of which there is no recipe.
     """
     if config.modbus is not None:
-        _check_numbers(config.modbus, line.products)
+        check_products(config.modbus, line.products)
         server = stack.enter_context(ModbusServer(config.modbus, line))
         line.add_listener(server.take)
     if config.http is not None:
@@ -121,7 +123,26 @@ def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
         line.add_sink(page)
 
 
-def _check_numbers(config: ModbusConfig, products: tuple[str, ...]) -> None:
+def check_triggers(config: LineConfig) -> None:
+    """Refuse a line that waits for triggers which nobody can give.
+
+    Raises:
+        InputError: it has neither a PLC nor HTTP nor a camera with an input.
+    """
+    by_input = any(table.trigger.startswith("line") for table in config.camera)
+    if config.line.mode == "trigger" and not (config.modbus or config.http or by_input):
+        raise InputError(
+            'mode = "trigger", but no trigger can ever come; add [modbus] or [http], '
+            'give a camera trigger = "line0", or set mode = "free"'
+        )
+
+
+def check_products(config: ModbusConfig, products: tuple[str, ...]) -> None:
+    """Refuse a number of the PLC that stands for no product.
+
+    Raises:
+        InputError: ``modbus.recipes`` names a product of which there is no recipe.
+    """
     for number, product in config.recipes.items():
         if product not in products:
             raise InputError(

@@ -255,6 +255,19 @@ class Capture(Closable):
             self._feed.take(frame, self)
         elif not source.waits:
             self._check_silence()
+        else:
+            self._note_trouble(source.trouble())
+
+    def _note_trouble(self, reason: str) -> None:
+        """Note that nothing can come through a good handle, or that it can again."""
+        with self._changed:
+            if reason and self._state != "lost":
+                logger.warning("camera %s: lost: %s", self.name, reason)
+                self._state = "lost"
+            elif not reason and self._state == "lost":
+                self._ready()
+            self._reason = reason
+            self._changed.notify_all()
 
     def _note_frame(self) -> None:
         with self._changed:

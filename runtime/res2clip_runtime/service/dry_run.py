@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 from res2clip_runtime.doctor import Check, Status
 from res2clip_runtime.errors import OutputError, Res2ClipError, SourceError
 from res2clip_runtime.inspector import Inspector
-from res2clip_runtime.service.assembly import camera_plans
+from res2clip_runtime.modbus import ModbusConfig
+from res2clip_runtime.service.assembly import camera_plans, check_products
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
 from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.sinks.jsonl_file import check_unlocked
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig, MqttPublisher
+from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
 from res2clip_runtime.storage import output_error
 
 __all__ = ["check_cameras", "check_outputs", "check_recipes"]
@@ -57,15 +60,22 @@ def check_cameras(config: LineConfig) -> Iterator[Check]:
         yield _tried(f"camera {plan.name}", lambda plan=plan: _one_picture(plan))  # type: ignore[misc]
 
 
-def check_outputs(config: LineConfig) -> Iterator[Check]:
-    """Yield, for each output, whether its place or server can be reached; nothing is written."""
+def check_outputs(config: LineConfig, products: tuple[str, ...]) -> Iterator[Check]:
+    """Yield, for each output, whether its place or server can be reached; nothing is written.
+
+    Args:
+        config: what the line would run.
+        products: those of which there is a recipe.
+    """
     if (jsonl := config.jsonl) is not None:
-        yield _tried("jsonl", lambda: _writable(jsonl.folder))
+        yield _tried("jsonl", lambda: _free(jsonl.folder))
     if (pictures := config.pictures) is not None:
         yield _tried("pictures", lambda: _writable(pictures.folder))
     if (mqtt := config.mqtt) is not None:
         # A name of its own: a running line of this configuration keeps its connection.
         yield _tried("mqtt", lambda: _broker(mqtt, f"{config.line.name}-dry-run"))
+    if (modbus := config.modbus) is not None and modbus.recipes:
+        yield _tried("modbus.recipes", lambda: _numbered(modbus, products))
     if (webhook := config.webhook) is not None:
         parts = urlsplit(webhook.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -100,6 +110,18 @@ def _writable(folder: Path) -> str:
     except OSError as err:
         raise output_error(folder, err) from err
     return f"{folder} can be written"
+
+
+def _free(folder: Path) -> str:
+    """Return that verdicts can be written to ``folder``, and that no other run does so."""
+    text = _writable(folder)
+    check_unlocked(folder / RotatingJsonl.NAME)
+    return text
+
+
+def _numbered(config: ModbusConfig, products: tuple[str, ...]) -> str:
+    check_products(config, products)
+    return ", ".join(f"{number} = {product}" for number, product in config.recipes.items())
 
 
 def _broker(config: MqttConfig, line: str) -> str:

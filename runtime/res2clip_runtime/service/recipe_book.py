@@ -65,6 +65,7 @@ class RecipeBook:
         # The states are taken before the contents: what changes in between is read again.
         self._states = {entry.file: _state(entry.file) for entry in files}
         self._recipes: dict[tuple[str, str], Recipe] = {}
+        self._products: dict[RecipeFile, str] = {}
         for entry in files:
             recipe = self._load(entry, (first or {}).get(entry.file))
             key = (recipe.product, entry.camera)
@@ -75,6 +76,7 @@ class RecipeBook:
                     f"{entry.file}: leave one out, or give each its camera"
                 )
             self._recipes[key] = recipe
+            self._products[entry] = recipe.product
         self._ids = _ids_of(self._recipes)
         self.products = tuple(dict.fromkeys(product for product, _ in self._recipes))
         self._product = self.products[0] if len(self.products) == 1 else ""
@@ -127,23 +129,26 @@ class RecipeBook:
 
     def reload(self) -> None:
         """Read the files that have changed; one that cannot be used leaves the recipe as it was."""
+        states = {file: _state(file) for file in self._states}
+        changed = {file for file, state in states.items() if state != self._states[file]}
+        self._states = states
         for entry in self._files:
-            state = _state(entry.file)
-            if state == self._states[entry.file]:
+            if entry.file not in changed:
                 continue
-            self._states[entry.file] = state
             try:
                 self._replace(entry, self._load(entry))
             except Res2ClipError as err:
                 logger.error("recipe %s: the one loaded before stays in use: %s", entry.file, err)
 
     def _replace(self, entry: RecipeFile, recipe: Recipe) -> None:
-        key = (recipe.product, entry.camera)
-        if key not in self._recipes:
+        before = self._products[entry]
+        if recipe.product != before:
+            # Also where the line knows that product: it has a file of its own.
             raise ArtefactError(
-                f"its product is '{recipe.product}' now; start the line anew to add a product"
+                f"its product is '{recipe.product}' now and was '{before}'; put the file of "
+                f"'{before}' back, or start the line anew to inspect other products"
             )
-        self._recipes = {**self._recipes, key: recipe}
+        self._recipes = {**self._recipes, (recipe.product, entry.camera): recipe}
         self._ids = _ids_of(self._recipes)
         logger.warning("recipe %s: read anew, product %s", entry.file, recipe.product)
 

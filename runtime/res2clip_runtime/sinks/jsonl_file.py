@@ -20,12 +20,30 @@ from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.storage import output_error
 from res2clip_runtime.verdict import Verdict
 
-__all__ = ["JsonlFile"]
+__all__ = ["JsonlFile", "check_unlocked"]
 
 logger = logging.getLogger(__name__)
 
 SYNC_INTERVAL_S = 1.0
 _BLOCK = 1 << 16
+
+
+def check_unlocked(path: Path) -> None:
+    """Look whether another run writes ``path``, which is neither made nor changed.
+
+    Raises:
+        OutputError: another run does, or the file cannot be written.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as err:
+        raise output_error(path, err) from err
+    try:
+        _lock(handle, path)
+    finally:
+        os.close(handle)
 
 
 class JsonlFile:
@@ -45,7 +63,7 @@ class JsonlFile:
         except OSError as err:
             raise output_error(path, err) from err
         try:
-            self._lock()
+            _lock(self._handle, path)
             self._size = self._recover()
         except OSError as err:
             os.close(self._handle)
@@ -97,15 +115,6 @@ class JsonlFile:
         finally:
             os.close(handle)
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise OutputError(
-                errno.EWOULDBLOCK,
-                f"another run is writing {self._path}; wait for it, or choose another --out",
-            ) from err
-
     def _recover(self) -> int:
         """Return the size of the file after its last line is made whole."""
         size = os.fstat(self._handle).st_size
@@ -149,6 +158,16 @@ class JsonlFile:
     def _sync(self) -> None:
         os.fsync(self._handle)
         self._synced_at = time.monotonic()
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        raise OutputError(
+            errno.EWOULDBLOCK,
+            f"another run is writing {path}; wait for it, or choose another --out",
+        ) from err
 
 
 def _is_json(data: bytes) -> bool:

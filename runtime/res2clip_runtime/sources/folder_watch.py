@@ -12,6 +12,7 @@ from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactNotFoundError, SourceError
 from res2clip_runtime.inspection import utc_now
+from res2clip_runtime.sources.file_version import FileVersion
 from res2clip_runtime.sources.frame import Frame
 from res2clip_runtime.sources.picture_paths import walk_pictures
 from res2clip_runtime.sources.source import Source
@@ -29,17 +30,8 @@ _GIVEN_UP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
-    """What tells a file from the one that replaces it under the same name."""
-
-    inode: int
-    size: int
-    modified_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Candidate:
-    version: _Version
+    version: FileVersion
     since_s: float
 
 
@@ -71,7 +63,7 @@ class FolderWatch(Source):
                 f"there is no folder {folder} to watch; make it, or check the path"
             )
         self._folder, self._exclude = folder, tuple(exclude)
-        self._given: dict[Path, _Version] = {}
+        self._given: dict[Path, FileVersion] = {}
         self._candidates: dict[Path, _Candidate] = {}
         self._ready: list[Path] = []
         self._gone = False
@@ -97,6 +89,14 @@ class FolderWatch(Source):
                 return None
             # A folder of a million files is not listed ten times a second.
             time.sleep(min(end - now, max(_POLL_S, 4 * (now - start))))
+
+    def trouble(self) -> str:
+        """Return why nothing can come now: the folder is gone; see :class:`Source`."""
+        try:
+            os.scandir(self._folder).close()
+        except OSError as err:
+            return f"the folder {self._folder} cannot be read: {err.strerror}; bring it back"
+        return ""
 
     def close(self) -> None:
         """Do nothing: no file is held open."""
@@ -130,14 +130,14 @@ class FolderWatch(Source):
         self._candidates = candidates
         self._ready = [path for _, path in sorted(complete)]
 
-    def _found(self) -> dict[Path, _Version]:
+    def _found(self) -> dict[Path, FileVersion]:
         found = {}
         for path in walk_pictures(self._folder, exclude=self._exclude):
             try:
                 state = path.stat()
             except OSError:
                 continue  # deleted, or renamed, since it was listed
-            found[path] = _Version(state.st_ino, state.st_size, state.st_mtime_ns)
+            found[path] = FileVersion.of(state)
         return found
 
     def _frame(self, path: Path) -> Frame:
@@ -145,7 +145,13 @@ class FolderWatch(Source):
         written = datetime.fromtimestamp(version.modified_ns / 1e9, timezone.utc)
         name = printable_name(path.relative_to(self._folder).as_posix())
         stamp = written.strftime("%Y%m%dT%H%M%S") + f"{version.modified_ns // 1_000_000 % 1000:03d}"
-        return Frame(frame_id=f"{name}@{stamp}", image=path, captured_at=utc_now())
+        return Frame(
+            frame_id=f"{name}@{stamp}",
+            image=path,
+            captured_at=utc_now(),
+            # It may wait for the model: what replaces it meanwhile is another part's picture.
+            file_version=version,
+        )
 
 
 def ends_like_a_picture(path: Path) -> bool:

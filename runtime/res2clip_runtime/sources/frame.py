@@ -10,7 +10,8 @@ from pathlib import Path
 
 from res2clip_runtime.errors import SourceError
 from res2clip_runtime.inspection import utc_now
-from res2clip_runtime.preprocess import PictureU8
+from res2clip_runtime.preprocess import PictureU8, decode_rgb, load_rgb
+from res2clip_runtime.sources.file_version import FileVersion, read_version
 from res2clip_runtime.sources.settings import CameraSettings
 
 __all__ = ["Frame", "LiveFrames"]
@@ -33,6 +34,19 @@ class Frame:
     """The same moment as ``time.monotonic``: ages and deadlines must survive a clock that jumps."""
     device_time_ns: int | None = None
     """The camera's own clock, in ns from a zero of its own; None where it has none."""
+    file_version: FileVersion | None = field(default=None, repr=False)
+    """The version of the file that is meant; None: whatever lies there when it is read."""
+
+    def picture(self) -> PictureU8:
+        """Return the picture as (H, W, 3) uint8 RGB, read now if it lies in a file.
+
+        Raises:
+            ArtefactNotFoundError: the file is not there any more.
+            InputError: the picture cannot be decoded, or the file is another one than was seen.
+        """
+        if self.file_version is None or not isinstance(self.image, Path):
+            return load_rgb(self.image)
+        return decode_rgb(read_version(self.image, self.file_version), str(self.image))
 
 
 class LiveFrames:

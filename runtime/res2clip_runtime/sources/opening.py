@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
+from res2clip_runtime.sources.accepted_settings import STREAM_SCHEMES, refuse_ignored_settings
 from res2clip_runtime.sources.picture_files import PictureFiles
 from res2clip_runtime.sources.picture_paths import VIDEO_SUFFIXES, find_pictures, is_pattern
 from res2clip_runtime.sources.settings import CameraSettings
@@ -27,7 +28,7 @@ def open_source(
     Args:
         place: what the user gave with ``--source`` or ``--camera``.
         exclude: folders inside ``place`` that are left out (the results of an earlier run).
-        settings: how a camera or stream is opened; pictures and videos need none.
+        settings: how a camera or stream is opened; pictures and videos take none.
 
     Raises:
         ArtefactNotFoundError: there is nothing at ``place``.
@@ -36,10 +37,11 @@ def open_source(
         MissingExtraError: what reads it is not installed.
     """
     settings = settings or CameraSettings()
+    refuse_ignored_settings(place, settings)
     scheme, colon, rest = place.partition(":")
     if colon and scheme == "watch":
         return _watch(rest, exclude)
-    if colon and scheme in _KINDS and (scheme not in _STREAMS or rest.startswith("//")):
+    if colon and scheme in _KINDS and (scheme not in STREAM_SCHEMES or rest.startswith("//")):
         return _KINDS[scheme](place, settings)
     path = Path(place)
     if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
@@ -133,8 +135,6 @@ def _gst(place: str, settings: CameraSettings) -> Source:
     return GstreamerPipeline(place.removeprefix("gst:"), settings)
 
 
-_STREAMS = ("rtsp", "rtsps", "http", "https", "rtmp", "rtp", "udp", "srt", "tcp")
-"""What FFmpeg opens over the network."""
 _KINDS: dict[str, Callable[[str, CameraSettings], Source]] = {
     "v4l2": _v4l2,
     "csi": _csi,
@@ -143,6 +143,6 @@ _KINDS: dict[str, Callable[[str, CameraSettings], Source]] = {
     "aravis": _aravis,
     "pylon": _pylon,
     "gentl": _gentl,
-    **dict.fromkeys(_STREAMS, _stream),
+    **dict.fromkeys(STREAM_SCHEMES, _stream),
 }
 """What opens each scheme; imported only then, for their libraries are optional."""

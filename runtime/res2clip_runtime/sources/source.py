@@ -55,6 +55,10 @@ class Source(Closable):
             SourceError: it broke off; close it and open a new one.
         """
 
+    def trouble(self) -> str:
+        """Return why no pictures can come for now though the handle is good; empty: they can."""
+        return ""
+
     def trigger(self) -> None:
         """Take one picture now; pictures that came before and were not read are forgotten.
 

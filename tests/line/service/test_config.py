@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,20 @@ from typer.testing import CliRunner
 
 from res2clip_runtime.cli.app import app
 from res2clip_runtime.cli.config_run import KEYS
+from res2clip_runtime.doctor import Status
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
 from res2clip_runtime.inspector import Inspector
-from res2clip_runtime.service.assembly import first_recipes, recipe_book
+from res2clip_runtime.service.assembly import (
+    camera_plans,
+    check_triggers,
+    first_recipes,
+    recipe_book,
+)
 from res2clip_runtime.service.config import LineConfig, load_config
 from res2clip_runtime.service.config.template import template
+from res2clip_runtime.service.dry_run import check_outputs
+from res2clip_runtime.sinks.jsonl_file import JsonlFile
+from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
 
 LEAST = '[[recipe]]\nfile = "a.recipe.safetensors"\n[[camera]]\nsource = "parts"\n'
 
@@ -197,3 +207,36 @@ def test_init_takes_the_recipe_beside_it_and_replaces_nothing(
     assert again.exit_code == 1
     assert "--force" in again.stderr
     assert CliRunner().invoke(app, ["init", str(file), "--force"]).exit_code == 0
+
+
+@pytest.mark.parametrize("trigger", ["line0", "software"])
+def test_trigger_that_a_source_does_not_have_ends_the_start(tmp_path: Path, trigger: str) -> None:
+    config = load(tmp_path, LEAST + f'trigger = "{trigger}"\n')
+    with pytest.raises(InputError, match=rf'camera camera: .* has no trigger .*"{trigger}"'):
+        camera_plans(config)
+
+
+def test_line_that_nobody_can_trigger_is_refused(tmp_path: Path) -> None:
+    text = '[line]\nmode = "trigger"\n' + LEAST
+    with pytest.raises(InputError, match="no trigger can ever come"):
+        check_triggers(load(tmp_path, text))
+    check_triggers(load(tmp_path, text + "[http]\n"))
+    by_input = text.replace('"parts"', '"gige://10.0.0.5"') + 'trigger = "line0"\n'
+    check_triggers(load(tmp_path, by_input))
+
+
+def test_dry_run_looks_at_the_products_of_the_plc_and_who_writes_the_results(
+    tmp_path: Path,
+) -> None:
+    text = LEAST + '[jsonl]\nfolder = "out"\n[modbus]\nport = 5020\nrecipes = { 1 = "bolt" }\n'
+    config = load(tmp_path, text)
+    with closing(JsonlFile(tmp_path / "out" / RotatingJsonl.NAME)):
+        checks = {check.name: check for check in check_outputs(config, ("washer",))}
+    assert checks["jsonl"].status is Status.MISSING
+    assert "another run is writing" in checks["jsonl"].detail
+    assert checks["modbus.recipes"].status is Status.MISSING
+    assert (
+        "'bolt', of which there is no recipe; there are: washer" in checks["modbus.recipes"].detail
+    )
+    checks = {check.name: check for check in check_outputs(config, ("bolt",))}
+    assert (checks["jsonl"].status, checks["modbus.recipes"].status) == (Status.OK, Status.OK)

@@ -256,3 +256,52 @@ def test_folder_waits_for_a_slow_model_and_is_not_taken_for_lost(
         gate.open()
         run.await_end()
     assert len(run.verdicts) == 9
+
+
+def test_picture_that_is_replaced_while_it_waits_is_never_inspected_as_the_one_seen(
+    inspector: Inspector, book: RecipeBook, parts: Path, tmp_path: Path
+) -> None:
+    """The defective part's picture must not come out as the good one's that has its name now."""
+    good, scratched = sorted(parts.rglob("*.png"))[0], sorted(parts.rglob("*.png"))[-1]
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    gate = Gate()
+    model = FailingModel(inspector.stages, gate)
+    with CollectedLine(model, book, camera(f"watch:{folder}")) as run:
+        run.await_ready()
+        put(good, folder / "first.png")
+        assert gate.reached.wait(20)
+        put(scratched, folder / "part.png")
+        await_true(lambda: run.line.health().cameras[0].frames == 2, "it waits for the model")
+        put(good, folder / "part.png")
+        gate.open()
+        verdicts = run.await_verdicts(3)
+    assert run.decisions == ["OK", "ERROR", "OK"]
+    assert "was replaced before it was inspected" in verdicts[1].reason
+    assert verdicts[1].frame_id != verdicts[2].frame_id
+
+
+def test_watched_folder_that_is_gone_is_a_lost_camera_until_it_is_back(
+    inspector: Inspector, book: RecipeBook, parts: Path, tmp_path: Path
+) -> None:
+    folder, away = tmp_path / "incoming", tmp_path / "away"
+    folder.mkdir()
+    with CollectedLine(inspector.stages, book, camera(f"watch:{folder}")) as run:
+        run.await_ready()
+        folder.rename(away)
+        await_true(lambda: not run.line.health().ready, "the loss is noticed")
+        lost = run.line.health().cameras[0]
+        assert (lost.state, str(folder) in lost.reason) == ("lost", True)
+        put(min(parts.rglob("*.png")), away / "meanwhile.png")
+        away.rename(folder)
+        run.await_ready()
+        assert run.line.health().cameras[0].reason == ""
+        run.await_verdicts(1)
+    assert run.decisions == ["OK"], "what came meanwhile is inspected"
+
+
+def put(picture: Path, target: Path) -> None:
+    """Write as a good writer does: whole, by a rename."""
+    hidden = target.with_name(f".{target.name}")
+    hidden.write_bytes(picture.read_bytes())
+    hidden.replace(target)

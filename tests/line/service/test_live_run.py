@@ -67,3 +67,11 @@ def test_software_trigger_needs_somebody_who_triggers(flags: list[object]) -> No
     done = run("--camera", "0", *flags, "--trigger", "software")
     assert done.returncode == 2
     assert "[modbus] or [http]" in done.stderr
+
+
+def test_input_trigger_of_a_source_without_inputs_is_refused(
+    flags: list[object], parts: Path
+) -> None:
+    for source in (parts, "http://127.0.0.1:9/x", "0"):
+        done = run("--source", source, *flags, "--trigger", "line0")
+        assert (done.returncode, "has no trigger" in done.stderr) == (1, True), done.stderr

@@ -108,3 +108,22 @@ def test_file_that_was_mended_is_read(inspector: Inspector, file: Path, recipe_f
     before = book.find("washer", "top")
     book.reload()
     assert book.find("washer", "top") is not before
+
+
+def test_file_with_the_recipe_of_another_product_of_the_line_changes_neither(
+    inspector: Inspector, file: Path, nut_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = [RecipeFile(file=file), RecipeFile(file=nut_file)]
+    book = RecipeBook(files, inspector.stages, product="nut")
+    before = [book.find(product, "top") for product in book.products]
+    inspector.teach([draw_part(seed) for seed in range(6)], product="nut").save(file)
+    book.reload()
+    assert [book.find(product, "top") for product in book.products] == before
+    assert "its product is 'nut' now and was 'washer'" in caplog.text
+
+
+def test_file_of_two_cameras_is_read_anew_for_both(inspector: Inspector, file: Path) -> None:
+    book = RecipeBook([RecipeFile(file=file, camera=name) for name in "ab"], inspector.stages)
+    inspector.teach([draw_part(seed) for seed in range(6)], product="washer").save(file)
+    book.reload()
+    assert [len(book.find("washer", name).references) for name in "ab"] == [6, 6]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from res2clip_runtime.errors import InputError
-from res2clip_runtime.sources import CameraSettings
+from res2clip_runtime.sources import CameraSettings, open_source
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,27 @@ def test_a_password_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         CameraSettings(password_env="NO_SUCH_VARIABLE").password()
     with pytest.raises(InputError, match=r"password_file .*nowhere"):
         CameraSettings(password_file=tmp_path / "nowhere").password()
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "message"),
+    [
+        ("rtsp://a/1", {"trigger": "line0"}, 'rtsp: source has no trigger .trigger = "line0"'),
+        ("rtsp://a/1", {"exposure_us": 5000.0}, "no exposure_us .exposure_us = 5000.*takes: width"),
+        ("http://a/1", {"transport": "udp"}, "no transport"),
+        ("0", {"trigger": "line0"}, "v4l2: source has no trigger"),
+        ("v4l2:///dev/video0", {"user": "line"}, r"no user \(user\)"),
+        ("gst:videotestsrc", {"trigger": "line0"}, "gst: source has no trigger"),
+        ("gst:videotestsrc", {"gain": 3.0}, "no gain .*takes: width, height"),
+        ("gige://10.0.0.5", {"transport": "udp"}, "no transport"),
+        (".", {"trigger": "software"}, "folder, picture or video has no trigger"),
+        (".", {"width": 64}, "no width .width = 64.*takes: no settings"),
+        ("watch:.", {"trigger": "line0"}, "watch: source has no trigger"),
+        ("watch:.", {"gain": 1.0}, "no gain"),
+    ],
+)
+def test_what_a_source_does_not_take_is_refused_with_its_name(
+    place: str, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        open_source(place, settings=CameraSettings(**given))

@@ -12,6 +12,7 @@ from res2clip_runtime.errors import InputError
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.sinks.backoff import Backoff
 from res2clip_runtime.sources import CameraSettings, Source, open_source
+from res2clip_runtime.sources.accepted_settings import refuse_ignored_settings
 
 __all__ = ["CameraTable", "is_place_of_files"]
 
@@ -58,6 +59,9 @@ class CameraTable(CameraSettings):
         Args:
             base: folder that a relative path in ``source`` is relative to.
             exclude: folders that are not looked into for pictures.
+
+        Raises:
+            InputError: the source does not take what is set.
         """
         place = self.place(base)
         settings = CameraSettings(
@@ -66,6 +70,12 @@ class CameraTable(CameraSettings):
                 for field in dataclasses.fields(CameraSettings)
             }
         )
+
+        try:
+            # Now and not in the camera's thread: waiting does not mend it.
+            refuse_ignored_settings(place, settings)
+        except InputError as err:
+            raise InputError(f"camera {self.name}: {err}") from err
 
         def opened() -> Source:
             return open_source(place, exclude=exclude, settings=settings)
