@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 
+from res2clip_runtime.benchmark.plain_match import plain_match
 from res2clip_runtime.doctor.check import Check, Status
 from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.kernels.compiler import cuda_release, find_nvcc
@@ -108,7 +108,13 @@ def _match(device: KernelDevice, spec: MethodSpec, runs: int) -> Check:
     device.run(launches)
     residual = match.download(patches.shape)
     rows = np.linspace(0, spec.patches - 1, min(COMPARED_ROWS, spec.patches)).astype(int)
-    expected = _plain_residuals(patches[0][:, rows], bank, spec.gamma, rows, rho, spec.grid)
+    own, wide = grid_rho(spec.grid)[rows].astype(np.float64), bank.astype(np.float64)
+    expected = np.stack(
+        [
+            plain_match(query.astype(np.float64), own, references, rho, gamma=spec.gamma)
+            for query, references in zip(patches[0][:, rows], wide, strict=True)
+        ]
+    )
     error = float(np.abs(residual[0][:, rows] - expected).max())
     parity = f"largest difference from NumPy {error:.1e}"
     what = f"{SHOTS} shots at {spec.image_size_px} px"
@@ -159,19 +165,3 @@ def _unit_rows(*shape: int, seed: int) -> FloatArray:
     rng = np.random.default_rng(seed)
     rows = np.random.default_rng(0).normal(size=shape[-1]) + 0.5 * rng.normal(size=shape)
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
-
-
-def _plain_residuals(
-    queries: FloatArray, bank: Any, gamma: float, rows: Any, bank_rho: FloatArray, grid: int
-) -> Any:
-    """Return (T, rows, D) float64 residuals by method.md, section 4, with a sort."""
-    wide = bank.astype(np.float64)
-    distance = np.abs(grid_rho(grid)[rows][:, None].astype(np.float64) - bank_rho)
-    z = queries @ wide.transpose(0, 2, 1) - gamma * distance  # (T, rows, N)
-    ordered = -np.sort(-z, axis=-1)
-    excess = np.cumsum(ordered, axis=-1) - 1
-    rank = np.arange(1, z.shape[-1] + 1)
-    support = (rank * ordered > excess).sum(axis=-1, keepdims=True)
-    tau = np.take_along_axis(excess, support - 1, axis=-1) / support
-    mixed = np.maximum(z - tau, 0) @ wide
-    return queries - mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)

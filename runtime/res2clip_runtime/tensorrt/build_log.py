@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from res2clip_runtime.tensorrt.library import Library
@@ -37,11 +36,6 @@ class BuildLog:
         self._lines.append(line)
         if error:
             self._errors.append(line)
-
-
-def write_log(path: Path, log: BuildLog) -> None:
-    """Write the log beside the engine."""
-    path.write_text(log.text, encoding="utf-8")
 
 
 def _logger(module: Any, log: BuildLog) -> trt.ILogger:
