@@ -50,8 +50,8 @@ class Access:
         self._tls = config.certificate is not None
         # Browsers share cookies between the ports of a machine: each line has a name of its own.
         self._cookie = f"__Host-res2clip-{port}" if self._tls else f"res2clip-{port}"
-        self.failures_of_address = RateLimit(per_s=20 / 600, burst=20)
-        self.failures_of_name = RateLimit(per_s=30 / 600, burst=30)
+        self._failures_of_address = RateLimit(per_s=20 / 600, burst=20)
+        self._failures_of_name = RateLimit(per_s=30 / 600, burst=30)
         self._failures_of_both = RateLimit(per_s=5 / 60, burst=5)
 
     @property
@@ -121,20 +121,18 @@ class Access:
         Raises:
             HTTPException: too many with this name, from this address, or both.
         """
-        key = client_key(address)
-        waits_s = (
-            self._failures_of_both.wait_s(f"{key} {name}"),
-            self.failures_of_address.wait_s(key),
-            self.failures_of_name.wait_s(name),
-        )
+        waits_s = [limit.wait_s(key) for limit, key in self._limits(name, address)]
         refuse_if_too_many(max(waits_s), "failed attempts to log in")
 
-    def note_failure(self, name: str, address: str) -> None:
-        """Count an attempt that failed."""
-        key = client_key(address)
-        self._failures_of_both.take(f"{key} {name}")
-        self.failures_of_address.take(key)
-        self.failures_of_name.take(name)
+    def note_attempt(self, name: str, address: str) -> None:
+        """Count an attempt as failed, before it is checked: many at once must not slip through."""
+        for limit, key in self._limits(name, address):
+            limit.take(key)
+
+    def forget_attempt(self, name: str, address: str) -> None:
+        """Take back what was counted: the attempt succeeded."""
+        for limit, key in self._limits(name, address):
+            limit.give_back(key)
 
     def set_cookie(self, response: Response, cookie: str) -> None:
         """Let the browser keep a session's cookie, out of scripts' reach."""
@@ -149,13 +147,21 @@ class Access:
             self._cookie, httponly=True, samesite="strict", secure=self._tls, path="/"
         )
 
+    def _limits(self, name: str, address: str) -> tuple[tuple[RateLimit, str], ...]:
+        key = client_key(address)
+        return (
+            (self._failures_of_both, f"{key} {name}"),
+            (self._failures_of_address, key),
+            (self._failures_of_name, name),
+        )
+
     def _by_token(self, token: str, address: str) -> Visitor:
         assert self.book is not None
         user = self.book.users.check_token(token)
         if user is None:
             # A token of 256 bits is not guessed; whoever tries is slowed down all the same, and
             # a host program with the right one behind the same address is not.
-            wait_s = self.failures_of_address.take(client_key(address))
+            wait_s = self._failures_of_address.take(client_key(address))
             refuse_if_too_many(wait_s, "wrong tokens")
             raise HTTPException(401, "the token is wrong", {"WWW-Authenticate": "Bearer"})
         return Visitor(user, "token", address)

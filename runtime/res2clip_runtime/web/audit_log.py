@@ -8,7 +8,6 @@ import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
-from res2clip_runtime.errors import OutputError
 from res2clip_runtime.inspection import utc_now
 from res2clip_runtime.storage import output_error
 
@@ -56,16 +55,6 @@ class AuditLog:
                 self._append(line)
             except OSError as err:
                 raise output_error(self._path, err) from err
-
-    def try_record(
-        self, *, who: str, role: str, address: str, what: str, **details: object
-    ) -> OutputError | None:
-        """Write a line; return why it could not be, for what must be possible nevertheless."""
-        try:
-            self.record(who=who, role=role, address=address, what=what, **details)
-        except OutputError as err:
-            return err
-        return None
 
     def _append(self, line: bytes) -> None:
         self._put_aside_if_full()

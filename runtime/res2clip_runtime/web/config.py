@@ -52,7 +52,7 @@ class WebConfig:
         check_number("web.wait_s", self.wait_s, above=0, most=3600)
         check_number("web.fps", self.fps, above=0, most=60)
         check_whole("web.keep_parts", self.keep_parts, least=1, most=10_000)
-        check_whole("web.keep_ng", self.keep_ng, least=1, most=100_000)
+        check_whole("web.keep_ng", self.keep_ng, least=1, most=10_000)
         check_number("web.upload_mb", self.upload_mb, above=0, most=1000)
         for name in self.names:
             check_text("web.names", name, forbidden=" /:")

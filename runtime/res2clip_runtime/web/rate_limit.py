@@ -35,6 +35,10 @@ class RateLimit:
             self._buckets.popitem(last=False)
         return 0.0 if taken else (1 - tokens) / self._per_s
 
+    def give_back(self, key: str) -> None:
+        """Undo a ``take``."""
+        self._buckets[key] = (min(self._burst, self._tokens(key) + 1), time.monotonic())
+
     def _tokens(self, key: str) -> float:
         tokens, at_s = self._buckets.get(key, (self._burst, 0.0))
         return min(self._burst, tokens + (time.monotonic() - at_s) * self._per_s)

@@ -11,8 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 __all__ = [
+    "a_flag",
     "a_number",
+    "a_product",
     "a_text",
+    "a_whole",
     "check_query",
     "flag",
     "number_in_query",
@@ -98,6 +101,44 @@ def a_number(given: dict[str, Any], key: str) -> float:
     raise HTTPException(400, f"{key} is {_short(value)}, expected a number")
 
 
+def a_product(given: dict[str, Any]) -> str:
+    """Return the name of a product that is to be: one line, as people write it.
+
+    Raises:
+        HTTPException: it is none.
+    """
+    name = a_text(given, "product", longest=100) or ""
+    if not name.isprintable() or name != name.strip():
+        raise HTTPException(
+            400, f"product is {_short(name)}, expected a name in one line, without spaces around it"
+        )
+    return name
+
+
+def a_flag(given: dict[str, Any], key: str) -> bool:
+    """Return whether a key of the body is true; it may be left out.
+
+    Raises:
+        HTTPException: it is neither true nor false.
+    """
+    value = given.get(key, False)
+    if not isinstance(value, bool):
+        raise HTTPException(400, f"{key} is {_short(value)}, expected true or false")
+    return value
+
+
+def a_whole(given: dict[str, Any], key: str, *, most: int) -> int:
+    """Return a whole number of the body, from 1 to ``most``.
+
+    Raises:
+        HTTPException: it is none.
+    """
+    value = given.get(key)
+    if type(value) is not int or not 1 <= value <= most:
+        raise HTTPException(400, f"{key} is {_short(value)}, expected a whole number from 1 on")
+    return value
+
+
 def check_query(request: Request, *known: str) -> None:
     """Refuse parameters that are not ``known``: a typing error is no wish.
 
@@ -135,7 +176,7 @@ def number_in_query(request: Request, name: str, *, default: int, most: int) -> 
     value = request.query_params.get(name)
     if value is None:
         return default
-    if not (value.isascii() and value.isdigit()) or len(value) > 9 or not 1 <= int(value) <= most:
+    if not (value.isascii() and value.isdigit()) or len(value) > 12 or not 1 <= int(value) <= most:
         raise HTTPException(400, f"{name} is {_short(value)}, expected a number from 1 to {most}")
     return int(value)
 

@@ -16,9 +16,11 @@ from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import InputError, MissingExtraError, OutputError
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.service.control import LineControl
+from res2clip_runtime.sinks.metrics_figures import MetricsFigures
 from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.verdict import Verdict
 from res2clip_runtime.web.config import WebConfig
+from res2clip_runtime.web.ng_shelf import NgShelf
 from res2clip_runtime.web.part_numbers import PartNumbers
 from res2clip_runtime.web.parts_history import PartsHistory
 from res2clip_runtime.web.recent_pictures import RecentPictures, Shot
@@ -57,18 +59,21 @@ class WebServer(Closable):
             InputError, ArtefactNotFoundError: certificate, key or users cannot be used.
         """
         try:
+            import prometheus_client  # noqa: F401
             import starlette  # noqa: F401
             import uvicorn  # noqa: F401
         except ImportError as err:
             raise MissingExtraError(
-                "starlette and uvicorn", extra="web", purpose="the page"
+                "starlette, uvicorn or prometheus-client", extra="web", purpose="the page"
             ) from err
         self._config = config
         self._control = control
         self._tls = _tls(config)
+        ng = self._ng = NgShelf(config.folder / "ng", keep=config.keep_ng)
         self._numbers = PartNumbers(config.folder / "part_numbers.json")
         self._parts = PartsHistory(keep=config.keep_parts, first_number=self._numbers.first)
         self._recent = RecentPictures()
+        self._figures = MetricsFigures(control, extra="web")
         self._socket = _listening(config.host, config.port)
         self.port = int(self._socket.getsockname()[1])
         self._work = WorkThreads(4, name="web-work")
@@ -86,6 +91,7 @@ class WebServer(Closable):
             raise self._trouble
         control.add_listener(self.take)
         add_sink(SinkWorker(_Pictures(self), name="page", capacity=4))
+        add_sink(SinkWorker(_NgPictures(self), name="page-ng", capacity=8, wants=ng.wants))
         logger.info("page: %s", self.url)
 
     @property
@@ -97,6 +103,7 @@ class WebServer(Closable):
     def take(self, verdict: Verdict) -> None:
         """Number a verdict and tell those who watch; quick."""
         number = self._parts.add(verdict)
+        self._figures.count(verdict)
         state = self._state
         if state is not None:
             state.answers.take(verdict)
@@ -111,11 +118,26 @@ class WebServer(Closable):
                 self._state.live.nudge()
         self._numbers.keep_ahead(self._parts.next_number)
 
+    def keep(self, verdict: Verdict, picture: PictureU8) -> None:
+        """Keep an NG part for the history.
+
+        Raises:
+            OutputError: the disk refused.
+        """
+        number = self._parts.number_of(verdict)
+        if number is None:
+            return  # the disk was away for a thousand parts
+        ng_id = self._ng.put(number, verdict, picture)
+        if self._state is not None:
+            self._state.changed("ng", id=ng_id, number=number)
+
     def close(self) -> None:
         """End serving; open streams are ended, answers under way have a second."""
         if self._closed:
             return
         self._closed = True
+        if self._state is not None:
+            self._state.ending = True
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
         self._thread.join()
@@ -189,10 +211,12 @@ class WebServer(Closable):
         from res2clip_runtime.web.access import Access
         from res2clip_runtime.web.audit_log import AuditLog
         from res2clip_runtime.web.events import Events
+        from res2clip_runtime.web.feedback_store import FeedbackStore
         from res2clip_runtime.web.live_pictures import LivePictures
         from res2clip_runtime.web.state import State
         from res2clip_runtime.web.static_files import load_static
         from res2clip_runtime.web.streams import Streams
+        from res2clip_runtime.web.teaching_tray import TeachingTray
         from res2clip_runtime.web.trigger_answers import TriggerAnswers
 
         config = self._config
@@ -207,7 +231,11 @@ class WebServer(Closable):
             events=Events(),
             answers=TriggerAnswers(),
             streams=Streams(),
+            tray=TeachingTray(),
+            ng=self._ng,
+            feedback=FeedbackStore(config.folder / "feedback"),
             static=load_static(Path(__file__).with_name("static")),
+            figures=self._figures,
             work=self._work,
         )
 
@@ -221,6 +249,20 @@ class _Pictures:
     def write(self, verdict: Verdict, picture: PictureU8 | None) -> None:
         if picture is not None:
             self._server.show(verdict, picture)
+
+    def close(self) -> None:
+        pass
+
+
+class _NgPictures:
+    """A sink that keeps NG parts."""
+
+    def __init__(self, server: WebServer) -> None:
+        self._server = server
+
+    def write(self, verdict: Verdict, picture: PictureU8 | None) -> None:
+        if picture is not None:
+            self._server.keep(verdict, picture)
 
     def close(self) -> None:
         pass

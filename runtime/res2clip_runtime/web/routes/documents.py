@@ -1,14 +1,20 @@
-"""The page's own files."""
+"""The page's own files, and the API's description."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from res2clip_runtime.web.request_body import check_query
 from res2clip_runtime.web.state import Call
 
-__all__ = ["page", "static"]
+__all__ = ["OPENAPI", "openapi", "page", "static"]
+
+OPENAPI = Path(__file__).parents[1] / "openapi.json"
+"""The description of the API, OpenAPI 3.1."""
 
 
 async def page(call: Call) -> ASGIApp:
@@ -19,6 +25,13 @@ async def page(call: Call) -> ASGIApp:
 async def static(call: Call) -> ASGIApp:
     """Return one of the page's files."""
     return _file(call, call.request.path_params["name"])
+
+
+async def openapi(call: Call) -> ASGIApp:
+    """Return the description of the API."""
+    check_query(call.request)
+    data = await call.state.run(OPENAPI.read_bytes)
+    return Response(data, media_type="application/json")
 
 
 def _file(call: Call, name: str) -> Response:

@@ -54,20 +54,11 @@ async def trigger(call: Call) -> ASGIApp:
 async def product(call: Call) -> ASGIApp:
     """Inspect another product from the next picture on."""
     check_query(call.request)
-    state, who = call.state, call.who
+    state = call.state
     given = await read_object(call.request, "product")
     wanted = a_text(given, "product") or ""
     before = state.control.health().product
     state.control.choose_recipe(wanted)
     state.notice_product()
-    await state.run(
-        lambda: state.audit.try_record(
-            who=who.user.name,
-            role=who.user.role,
-            address=who.address,
-            what="product",
-            old=before,
-            new=wanted,
-        )
-    )
+    await state.run(lambda: call.try_audit("product", old=before, new=wanted))
     return JSONResponse({"product": wanted})
