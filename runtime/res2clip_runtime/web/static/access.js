@@ -41,10 +41,10 @@ export async function loadMe() {
 
 function draw() {
   const { me, link } = state;
-  const name = me.name && me.name !== "local" ? me.name : text(me.name ? "anybody" : "logIn");
-  setText(byId("user-name"), name);
+  setText(byId("user-name"), me.name || text("logIn"));
   setText(byId("user-role"), me.name ? text(`role_${me.role}`) : "");
-  byId("user").disabled = !me.login_needed;
+  const shown = link === "denied" || me.login_needed; // without users there is nobody to log in
+  byId("user").hidden = !shown;
   if (link === "denied" && !byId("login").open && !dismissed) openLogin();
 }
 

@@ -34,7 +34,8 @@ export function lampOf(known, now) {
 }
 
 function whyNotReady({ health, recipes }) {
-  if (!recipes.length && !health.product) return plain("empty");
+  if (!health.product && !recipes) return plain("connecting");
+  if (!health.product && !recipes.length) return plain("empty");
   if (!health.product) return plain("choose");
   if (health.ready) return null;
   const cameras = health.cameras;

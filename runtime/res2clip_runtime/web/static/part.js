@@ -28,7 +28,7 @@ function draw() {
   setText(byId("part-heading"), heading);
   byId("unselect").hidden = !chosen;
   setText(byId("part-number"), part ? String(part.number) : "–");
-  setText(byId("part-decision"), part?.decision ?? "–");
+  setText(byId("part-decision"), part?.decision ?? "");
   byId("part-decision").dataset.kind = part?.decision ?? "";
   setText(byId("part-score"), figure(part?.score));
   setText(byId("part-threshold"), figure(part?.threshold));
@@ -49,7 +49,9 @@ function drawFeedback() {
   setText(byId("missed-of"), bad);
   need("operator", [byId("was-good")], { note: byId("feedback-why"), off: !ng });
   need("operator", [byId("missed")], { off: !ok });
-  need("operator", [byId("trigger")]);
+  const free = state.last !== null && state.last.trigger_id === null;
+  const why = free ? text("runsFreely") : "";
+  need("operator", [byId("trigger")], { note: byId("trigger-why"), why });
 }
 
 /** Bars of the time that each stage takes. */

@@ -121,7 +121,8 @@ export function startPicture() {
   byId("camera").addEventListener("change", (event) => update({ camera: event.target.value }));
   byId("back").addEventListener("click", showLive);
   byId("picture").addEventListener("error", () => {
-    setTimeout(() => state.view.kind === "live" && dropStream(), AGAIN_MS);
+    // Without a link the last picture stays; it is asked for again when the link is back.
+    setTimeout(() => state.view.kind === "live" && state.link === "open" && dropStream(), AGAIN_MS);
   });
   document.addEventListener("visibilitychange", () => document.hidden && dropStream());
 }

@@ -9,7 +9,7 @@ export const state = {
   linkLostAt: null, // Date
   health: null,
   me: { name: "", role: "viewer", login_needed: false },
-  recipes: [],
+  recipes: null, // not known yet
   parts: [],
   current: new Map(), // camera (or "" for parts of several pictures) -> see noteVerdict
   last: null, // newest verdict that was decided
@@ -80,12 +80,12 @@ export function forgetCurrent() {
 
 /** The products that can be chosen, each once. */
 export function products() {
-  return [...new Set(state.recipes.map((recipe) => recipe.product))];
+  return [...new Set((state.recipes ?? []).map((recipe) => recipe.product))];
 }
 
 /** The recipe that is inspected with, or undefined. */
 export function chosenRecipe() {
-  return state.recipes.find((recipe) => recipe.product === state.health?.product);
+  return state.recipes?.find((recipe) => recipe.product === state.health?.product);
 }
 
 /** The last parts of the chosen product, oldest first. */

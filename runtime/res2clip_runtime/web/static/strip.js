@@ -131,9 +131,9 @@ function drawPart(pen, part, x, y, { threshold, step }) {
   const was = threshold !== null && part.score > threshold;
   if (was === part.score > state.preview) return;
   pen.strokeStyle = colours.preview;
-  pen.lineWidth = 2;
+  pen.lineWidth = 1.5;
   pen.beginPath();
-  pen.arc(x, at, size + 4, 0, 7);
+  pen.arc(x, at, size + 2.5, 0, 7);
   pen.stroke();
 }
 

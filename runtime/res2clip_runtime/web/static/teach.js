@@ -14,6 +14,7 @@ import { complain, say } from "./toast.js";
 const MOST = 16;
 const REMEMBERED = "res2clip-tray";
 let busy = false;
+let opened = false; // where nothing has been taught yet, this is the first thing to do
 let drawnTray = null;
 let drawnReferences = null;
 
@@ -113,7 +114,14 @@ function confirmed(product) {
   });
 }
 
+function openAtFirst() {
+  if (opened || !state.recipes) return;
+  opened = true;
+  if (!state.recipes.length) openTab("teach");
+}
+
 function draw() {
+  openAtFirst();
   const { tray, view, teaching } = state;
   const frozen = view.kind === "frozen";
   const first = !tray.length && !frozen;
@@ -171,7 +179,7 @@ function drawDoubts(list, doubts) {
 
 function drawReferences() {
   const product = state.health?.product ?? "";
-  const recipe = state.recipes.find((one) => one.product === product);
+  const recipe = state.recipes?.find((one) => one.product === product);
   const count = recipe?.references ?? 0;
   const key = JSON.stringify([product, count, recipe?.recipe_id]);
   if (key === drawnReferences) return;
