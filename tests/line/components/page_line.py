@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drawn_parts import draw_part
@@ -67,6 +67,8 @@ class PageLine:
         ]
         self._config.write_text("\n".join(text), encoding="utf-8")
         self._running: RunningLine | None = None
+        self.before_end: list[Callable[[], None]] = []
+        """Called before the line ends by rights, for who would miss it."""
 
     def start(self) -> None:
         """Return when the page can be asked for."""
@@ -96,7 +98,11 @@ class PageLine:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        self.running.end()
+        try:
+            for action in self.before_end:
+                action()
+        finally:
+            self.running.end()
 
 
 def recipe_table(file: Path, **keys: float | str) -> str:

@@ -52,6 +52,7 @@ class PageView:
     def __init__(self, browser: Any, url: str, *, axe: str = "", scheme: str = "dark") -> None:
         """Open ``url``; ``axe`` is the script that judges the page's accessibility."""
         self._axe = axe
+        self._closed = False
         self._context = browser.new_context(
             viewport=PANEL_PC, color_scheme=scheme, reduced_motion="reduce"
         )
@@ -139,6 +140,9 @@ class PageView:
 
     def close(self) -> None:
         """End the tab; what went wrong in it fails the test."""
+        if self._closed:
+            return
+        self._closed = True
         strangers = [url for url in self.seen if not url.startswith((self.url, "data:", "blob:"))]
         self._context.close()
         assert not self.errors, self.errors

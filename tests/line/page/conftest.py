@@ -40,8 +40,11 @@ def view(browser: Any) -> Iterator[Open]:
 
     def open_page(line: PageLine | str, **options: Any) -> PageView:
         url = line if isinstance(line, str) else line.url
-        opened.append(PageView(browser, url, axe=axe_source(), **options))
-        return opened[-1]
+        page = PageView(browser, url, axe=axe_source(), **options)
+        opened.append(page)
+        if isinstance(line, PageLine):
+            line.before_end.append(page.close)
+        return page
 
     yield open_page
     for one in opened:

@@ -58,10 +58,12 @@ function draw() {
   setText(byId("tag"), tag(veil));
   setAttribute(image, "alt", alt());
   setAttribute(byId("heat"), "aria-pressed", String(state.heat));
-  byId("heat").disabled = view.kind === "frozen";
+  byId("heat").hidden = view.kind === "frozen";
+  const hot = state.heat && Boolean(state.health?.product) && view.kind !== "frozen" && !veil && !empty;
+  byId("heat-scale").hidden = !hot;
   byId("live-tools").hidden = view.kind !== "live";
   byId("frozen-tools").hidden = view.kind !== "frozen";
-  byId("back").hidden = view.kind === "live";
+  byId("back").hidden = view.kind !== "ng";
   drawCameras();
   byId("picture").hidden = empty && link !== "open";
 }
@@ -81,6 +83,7 @@ function alt() {
 /** What lies over a live picture that is none: [word, detail], or null. */
 function veilText(empty) {
   const { link, health } = state;
+  if (link === "denied") return [text("pictureLogin"), ""];
   if (link !== "open") return [text("pictureNoLink"), ""];
   const shown = (health?.cameras ?? []).filter((c) => !state.camera || c.name === state.camera);
   const lost = shown.length && shown.every((camera) => camera.state === "lost");

@@ -18,12 +18,12 @@ function draw() {
   const select = byId("product");
   const names = products();
   const chosen = state.health?.product ?? "";
-  const key = JSON.stringify([names, chosen]);
+  const key = JSON.stringify([names, chosen, state.recipes === null]);
   if (key !== drawn) {
     drawn = key;
-    const none = text(names.length ? "productNone" : "productEmpty");
+    const none = !state.recipes ? "productUnknown" : names.length ? "productNone" : "productEmpty";
     const options = names.map((name) => make("option", { value: name, textContent: name }));
-    if (!chosen) options.unshift(make("option", { value: "", textContent: none }));
+    if (!chosen) options.unshift(make("option", { value: "", textContent: text(none) }));
     select.replaceChildren(...options);
     select.value = chosen;
   }

@@ -37,6 +37,7 @@ export const strings = {
 
   // Top bar
   product: "Product",
+  productUnknown: "–",
   productNone: "choose ...",
   productEmpty: "nothing taught yet",
   camerasOk: "Camera",
@@ -65,6 +66,7 @@ export const strings = {
   kept: "NG {number}",
   heat: "Heat map",
   heatTitle: "Show what differs; yellow and hotter is above the threshold",
+  heatScale: "yellow: threshold",
   camera: "Camera",
   allCameras: "newest of all",
   freeze: "Freeze",
@@ -76,6 +78,7 @@ export const strings = {
   pictureLost: "Camera {camera} is lost",
   pictureOld: "Last picture {ago} ago",
   pictureNoLink: "No link to the line",
+  pictureLogin: "Log in to see the picture",
   altLive: "Newest picture of the line",
   altLiveHeat: "Newest picture of the line with heat map",
   altFrozen: "Frozen picture",

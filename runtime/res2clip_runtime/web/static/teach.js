@@ -7,7 +7,7 @@ import { showLive, showStill } from "./picture.js";
 import { loadRecipes } from "./recipes.js";
 import { products, state, update, watch } from "./state.js";
 import { whenChanged, whenOpen } from "./stream.js";
-import { openTab } from "./tabs.js";
+import { openTab, tabIs } from "./tabs.js";
 import { text } from "./strings.js";
 import { complain, say } from "./toast.js";
 
@@ -129,11 +129,10 @@ function draw() {
     byId(`step-${index + 1}`).classList.toggle("done", done);
   }
   need("operator", [byId("freeze"), byId("freeze-teach")], { note: byId("freeze-why") });
-  byId("accept").disabled = false;
   const count = tray.length;
   const counted = { 0: "trayNone", 1: "trayOne" }[count] ?? "trayCount";
   setText(byId("tray-count"), text(counted, { count }));
-  setText(byId("tray-number"), String(count));
+  byId("teach-now").classList.toggle("needless", tabIs("teach"));
   drawTray();
   drawDoubts(byId("frozen-doubts"), frozen ? view.doubts : []);
   drawDoubts(byId("taught-doubts"), state.taughtDoubts ?? []);
