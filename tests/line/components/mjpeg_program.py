@@ -4,7 +4,7 @@ With the variable MJPEG_CERTIFICATE (a PEM file with the key, too) it speaks HTT
 
 /stream.mjpg plays the folder's pictures in order, again and again; /once.mjpg ends after one
 round; /garbage.mjpg sends noise where JPEGs should be; /resized.mjpg halves the picture after
-the first round.
+the first round; /noisy.mjpg gives no picture twice, as a sensor's noise does.
 """
 
 from __future__ import annotations
@@ -34,6 +34,16 @@ def jpeg(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def numbered(picture: Image.Image, number: int) -> Image.Image:
+    """Return the picture with its number in squares along the lower edge, too faint to see."""
+    marked = picture.copy()
+    for bit in range(20):
+        if number >> bit & 1:
+            box = (8 * bit, picture.height - 8, 8 * bit + 8, picture.height)
+            marked.paste(marked.crop(box).point(lambda level: min(255, level + 4)), box)
+    return marked
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if SECRET and self.headers.get("Authorization") != WANTED:
@@ -55,6 +65,8 @@ class Handler(BaseHTTPRequestHandler):
             picture = PICTURES[number % len(PICTURES)]
             if self.path == "/resized.mjpg" and not first_round:
                 picture = picture.resize((picture.width // 2, picture.height // 2))
+            if self.path == "/noisy.mjpg":
+                picture = numbered(picture, number)
             data = jpeg(picture)
             if self.path == "/garbage.mjpg":
                 data = bytes((7 * i) % 251 for i in range(len(data)))

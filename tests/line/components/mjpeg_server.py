@@ -34,3 +34,4 @@ class MjpegServer(Child):
         )
         self.address = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self.url = f"{self.address}/stream.mjpg"
+        self.noisy_url = f"{self.address}/noisy.mjpg"

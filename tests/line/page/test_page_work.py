@@ -37,7 +37,7 @@ def pixels(page) -> str:
 def test_product_is_taught_from_the_live_view_and_inspected_at_once(
     make_line, view, camera
 ) -> None:
-    with make_line(camera.url) as line:
+    with make_line(camera.noisy_url) as line:
         page = view(line)
         page.await_lamp("empty")
         page.expect("#panel-teach").to_be_visible()
@@ -78,7 +78,7 @@ def test_product_is_taught_from_the_live_view_and_inspected_at_once(
 def test_tray_outlives_a_page_that_is_loaded_again_and_a_product_is_replaced_only_on_demand(
     make_line, view, camera, washer: Path
 ) -> None:
-    with make_line(camera.url, washer) as line:
+    with make_line(camera.noisy_url, washer) as line:
         page = view(line)
         page.await_lamp("ok")
         page.click("#tab-teach")

@@ -6,10 +6,11 @@ import { whenOpen } from "./stream.js";
 import { text } from "./strings.js";
 
 const AGAIN_MS = 1500;
-const OLD_S = 5;
+const EMPTY_MS = 600; // between two pictures there is none for a moment: that is not worth a word
 
 let shownUrl = "";
 let cameras = "";
+let loadedAt = 0;
 
 /** Show the live picture again. */
 export function showLive() {
@@ -36,6 +37,7 @@ function wantedUrl() {
 
 function load(url) {
   shownUrl = url;
+  loadedAt = performance.now();
   byId("picture").src = url;
 }
 
@@ -92,7 +94,9 @@ function veilText(empty) {
     const detail = age === null ? "" : text("pictureOld", { ago: duration(age * 1000) });
     return [text("pictureLost", { camera: shown[0].name }), detail];
   }
-  if (empty) return [text("noPicture"), text("noPictureDetail")];
+  if (empty && performance.now() - loadedAt > EMPTY_MS) {
+    return [text("noPicture"), text("noPictureDetail")];
+  }
   return null;
 }
 

@@ -32,6 +32,7 @@ export async function freeze() {
     if (state.view.kind === "frozen") await discard();
     const taken = await post("/api/tray", state.camera ? { camera: state.camera } : {});
     openTab("teach");
+    update({ taughtDoubts: [] });
     showStill({ kind: "frozen", id: taken.id, doubts: taken.doubts, url: `${pathOf(taken.id)}.jpg` });
   } catch (error) {
     complain(error);
@@ -124,12 +125,13 @@ function draw() {
   openAtFirst();
   const { tray, view, teaching } = state;
   const frozen = view.kind === "frozen";
-  const first = !tray.length && !frozen;
+  const count = tray.length;
+  const first = !count && !frozen;
   for (const [index, done] of [!first, tray.length > 0, tray.length > 1].entries()) {
     byId(`step-${index + 1}`).classList.toggle("done", done);
   }
+  byId("teach-steps").hidden = count > 1; // whoever has two knows how
   need("operator", [byId("freeze"), byId("freeze-teach")], { note: byId("freeze-why") });
-  const count = tray.length;
   const counted = { 0: "trayNone", 1: "trayOne" }[count] ?? "trayCount";
   setText(byId("tray-count"), text(counted, { count }));
   byId("teach-now").classList.toggle("needless", tabIs("teach"));
