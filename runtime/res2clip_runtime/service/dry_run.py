@@ -56,7 +56,7 @@ def check_recipes(book: RecipeBook, inspector: Inspector) -> Iterator[Check]:
             "line.product",
             Status.WARN,
             f"there are several products ({', '.join(book.products)}) and none is chosen at first",
-            "set product in [line], or choose by Modbus or the page; until then every answer is ERROR",
+            "set product in [line], or choose by Modbus or the page; until then all is ERROR",
         )
 
 
