@@ -152,7 +152,7 @@ def bundles(given: list[str] | None) -> Iterator[tuple[str, Path]]:
     if given:
         for text in given:
             name, _, place = text.partition("=")
-            yield name, Path(place)
+            yield name, Path(place).resolve()
         return
     yield "tiny_bundle", TINY
     try:
