@@ -138,7 +138,10 @@ def look(port: int, viewers: int) -> None:
         for path in ("/api/live.mjpg?heat=1", "/api/events"):
             raw = socket.create_connection(("127.0.0.1", port))
             raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            assert raw.recv(12) == b"HTTP/1.1 200"
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += raw.recv(1)
+            assert head.startswith(b"HTTP/1.1 200"), head
             raw.setblocking(False)
             selector.register(raw, selectors.EVENT_READ)
     print("looking", flush=True)

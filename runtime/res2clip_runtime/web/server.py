@@ -93,7 +93,7 @@ class WebServer(Closable):
             self.close()
             raise self._trouble
         control.add_listener(self.take)
-        add_sink(SinkWorker(_Pictures(self), name="page", capacity=4))
+        add_sink(SinkWorker(_Pictures(self), name="page", capacity=32))
         add_sink(SinkWorker(_NgPictures(self), name="page-ng", capacity=8, wants=ng.wants))
         logger.info("page: %s", self.url)
 
