@@ -7,11 +7,12 @@ parts and many listeners cost the inspection nothing.
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeAlias
+
+from res2clip_runtime.web.json_answer import json_bytes
 
 __all__ = ["Events"]
 
@@ -87,5 +88,4 @@ class _Listener:
 
 
 def _encoded(kind: str, values: dict[str, Any]) -> bytes:
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f"event: {kind}\ndata: {text}\n\n".encode("utf-8", "backslashreplace")
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), json_bytes(values))

@@ -52,6 +52,8 @@ class LivePictures:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._channels: dict[_View, _Channel] = {}
+        self._asking = asyncio.Lock()
+        self._asked: dict[_View, tuple[float, Drawn | None]] = {}
 
     def nudge(self) -> None:
         """Say that there is a newer picture; quick."""
@@ -60,13 +62,16 @@ class LivePictures:
 
     async def once(self, camera: str | None, *, heat: bool) -> Drawn | None:
         """Return the newest picture, or None while there is none."""
-        channel = self._channels.get((camera, heat))
-        shot = self._recent.newest(camera)
+        view, shot = (camera, heat), self._recent.newest(camera)
         if shot is None:
             return None
-        if channel is not None and channel.drawn and channel.drawn.number == shot.number:
-            return channel.drawn
-        return await self._draw(shot, heat)
+        async with self._asking:  # who asks very often is given the same picture again
+            at_s, drawn = self._asked.get(view, (-self._interval_s, None))
+            fresh = self._loop.time() - at_s < self._interval_s
+            if drawn is None or not (fresh or drawn.number == shot.number):
+                drawn = await self._draw(shot, heat)
+                self._asked[view] = (self._loop.time(), drawn)
+            return drawn
 
     async def watch(self, camera: str | None, *, heat: bool) -> AsyncIterator[Drawn]:
         """Yield the newest picture and every newer one; who is slow misses some.

@@ -79,7 +79,7 @@ class WebServer(Closable):
         self._figures = MetricsFigures(control, extra="web")
         self._socket = _listening(config.host, config.port)
         self.port = int(self._socket.getsockname()[1])
-        self._work = WorkThreads(4, name="web-work")
+        self._work = WorkThreads(8, name="web-work")
         self._drawing = WorkThreads(1, name="web-drawing")
         self._state: State | None = None
         self._uvicorn: uvicorn.Server | None = None
