@@ -7,6 +7,7 @@ parts and many listeners cost the inspection nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -15,6 +16,8 @@ from typing import Any, TypeAlias
 from res2clip_runtime.web.json_answer import json_bytes
 
 __all__ = ["Events"]
+
+logger = logging.getLogger(__name__)
 
 GATHER_S = 0.04
 """An event is sent so much later, together with what came meanwhile."""
@@ -66,7 +69,12 @@ class Events:
             pending = list(self._pending)
             self._pending.clear()
             self._scheduled = False
-        events = [_encoded(kind, values()) for kind, values in pending]
+        events = []
+        for kind, values in pending:
+            try:
+                events.append(_encoded(kind, values()))
+            except Exception:  # the other events are told
+                logger.exception("a defect of res2clip, please report it: the event %s", kind)
         for listener in self._listeners:
             listener.put(events)
 

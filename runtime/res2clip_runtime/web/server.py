@@ -162,6 +162,7 @@ class WebServer(Closable):
         import uvicorn
 
         from res2clip_runtime.web.app import build_app
+        from res2clip_runtime.web.bounded_server import BoundedServer
         from res2clip_runtime.web.connection import Connection
         from res2clip_runtime.web.library_log import forward_library_log
 
@@ -182,11 +183,9 @@ class WebServer(Closable):
             proxy_headers=False,  # whoever sets them could be anybody
             timeout_graceful_shutdown=_STOP_S,
         )
-        settings.load()
-        settings.ssl = self._tls
-        server = uvicorn.Server(settings)
+        server = BoundedServer(settings, listener=self._socket, tls=self._tls)
         tending = asyncio.ensure_future(self._tend(state, server))
-        await server.serve(sockets=[self._socket])
+        await server.serve()
         tending.cancel()
 
     async def _tend(self, state: State, server: uvicorn.Server) -> None:
