@@ -7,7 +7,6 @@ import warnings
 
 from PIL import Image
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from res2clip_runtime.errors import InputError
@@ -16,6 +15,7 @@ from res2clip_runtime.preprocess import PictureU8, decode_rgb
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.verdict import Verdict
+from res2clip_runtime.web.json_answer import JsonAnswer
 from res2clip_runtime.web.request_body import check_query, read_body, text_in_query
 from res2clip_runtime.web.state import Call
 
@@ -48,7 +48,7 @@ async def inspect_picture(call: Call) -> ASGIApp:
     async with state.uploads:
         data = await read_body(call.request, most_bytes=int(state.config.upload_mb * 1e6))
         verdict = await state.run(_inspect, state.control.model, data, recipe)
-    return JSONResponse(verdict.to_json())
+    return JsonAnswer(verdict.to_json())
 
 
 _CLOSE = {"Connection": "close"}
