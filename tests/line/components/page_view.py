@@ -16,10 +16,16 @@ from typing import Any
 import pytest
 
 BROWSER = "/usr/bin/chromium"
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PANEL_PC = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 SCHEMES = ("dark", "light")

@@ -15,9 +15,11 @@ LOST = {**CAMERA, "state": "lost", "reason": "no pictures"}
 
 _LAMP = """async ([known, parts, now]) => {
     const { lampOf } = await import('/static/lamp.js');
-    const current = new Map(parts.map(([camera, decision, at, gaps]) => {
-        const verdict = {decision, number: 7, score: 0.5, threshold: 0.4, reason: 'why'};
-        return [camera, {at, gaps, shown: verdict, shownAt: at, newest: verdict}];
+    const verdictOf = (decision) =>
+        ({decision, number: 7, score: 0.5, threshold: 0.4, reason: 'why'});
+    const current = new Map(parts.map(([camera, decision, at, gaps, held]) => {
+        const [newest, shown] = [verdictOf(decision), verdictOf(held ?? decision)];
+        return [camera, {at, gaps, shown, shownAt: at, newest}];
     }));
     return lampOf({...known, current}, now).kind;
 }"""
@@ -71,6 +73,13 @@ def test_worst_camera_wins_and_a_silent_one_is_not_passed_over(page: PageView) -
     assert lamp(page, error, other) == "error"
     assert lamp(page, ok, ["side", "OK", 4900, [100]], now=5000) == "waiting"
     assert lamp(page, ok, ["side", "NG", 4900, [100]], now=5000) == "ng"
+
+
+def test_what_is_not_ok_is_held_for_a_moment_and_no_longer(page: PageView) -> None:
+    quick = ["top", "OK", 0, [100], "NG"]
+    assert lamp(page, quick, now=1400) == "ng"
+    assert lamp(page, quick, now=1600) == "ok"
+    assert lamp(page, quick, now=3100) == "waiting"
 
 
 def test_slow_lines_have_more_time_but_not_for_ever(page: PageView) -> None:

@@ -165,7 +165,6 @@ def test_threshold_of_the_configuration_cannot_be_set_here(
 def test_ng_parts_are_kept_with_pictures_and_labelled(make_line, view, mixed, washer) -> None:
     with make_line(mixed.url, washer) as line:
         page = view(line)
-        page.expect("#ng-none").to_be_hidden
         page.click("#tab-ng")
         page.await_true("document.querySelectorAll('#ng-list .thumb').length > 1")
         page.click("#ng-list li:last-child .thumb")

@@ -1,7 +1,7 @@
 // The lamp: what may be shown as the verdict at this moment, and nothing staler.
 
 import { byId, duration, figure, setAttribute, setText } from "./dom.js";
-import { state, watch, worse } from "./state.js";
+import { HOLD_MS, state, watch, worse } from "./state.js";
 import { text } from "./strings.js";
 
 const SHORTEST_MS = 3000;
@@ -24,13 +24,18 @@ export function lampOf(known, now) {
   const cause = whyNotReady(known);
   if (cause) return cause;
   const entries = [...known.current.entries()];
-  if (!entries.length) return { ...plain("waiting"), detail: text(waitingKey(health)) };
+  if (!entries.length) return plain("waiting");
   const stale = entries.filter(([, entry]) => now - entry.at > freshMs(entry.gaps));
   const fresh = entries.filter(([, entry]) => now - entry.at <= freshMs(entry.gaps));
   if (!fresh.length) return waitingNext(entries, now);
-  const shown = fresh.map(([, entry]) => entry.shown).reduce((a, b) => (worse(b, a) ? b : a));
+  const shown = fresh.map(([, entry]) => shownOf(entry, now)).reduce((a, b) => (worse(b, a) ? b : a));
   if (shown.decision === "OK" && stale.length) return waitingOther(stale[0], now);
   return decided(shown);
+}
+
+/** What is held, while it is; then the newest, also where no part has come since. */
+function shownOf(entry, now) {
+  return now - entry.shownAt < HOLD_MS ? entry.shown : entry.newest;
 }
 
 function whyNotReady({ health, recipes }) {
@@ -50,10 +55,6 @@ function whyNotReady({ health, recipes }) {
 function plain(kind, detail = "") {
   const known = { waiting: "waitingFirst", login: "loginDetail" }[kind] ?? `${kind}Detail`;
   return { kind, word: text(kind), detail: [text(known), detail].filter(Boolean).join(" ") };
-}
-
-function waitingKey(health) {
-  return health.mode === "trigger" ? "waitingTrigger" : "waitingFirst";
 }
 
 function lastKnown({ current }, now) {

@@ -1,7 +1,7 @@
 // What the page knows of the line; whoever draws watches it.
 
 const MOST_PARTS = 500;
-const HOLD_MS = 1500; // what is not OK stays so long on the lamp: one part may pass in 50 ms
+export const HOLD_MS = 1500; // what is not OK stays so long on the lamp: one part may pass in 50 ms
 const GAPS = 9;
 
 export const state = {

@@ -1,6 +1,6 @@
 // The scores of the last parts with the threshold, and what another one would change.
 
-import { byId, clock, figure, setAttribute, setText } from "./dom.js";
+import { byId, figure, setAttribute, setText } from "./dom.js";
 import { chosenParts, chosenRecipe, state, update, watch } from "./state.js";
 import { text } from "./strings.js";
 
@@ -198,8 +198,6 @@ function walk(event) {
 export function selectedPart() {
   return state.parts.find((part) => part.number === state.selected);
 }
-
-export const timeOf = (part) => clock(part.decided_at);
 
 export function startStrip() {
   watch(draw);
