@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         folder = Path(place)
         taught = flanges(folder / "taught", [(seed, None) for seed in range(8)])
-        mixed = flanges(folder / "mixed", [*GOOD[:5], BAD[0], *GOOD[5:], BAD[1], *GOOD[:4], BAD[2]])
+        mixed = flanges(folder / "mixed", [*GOOD, *GOOD, BAD[0], *GOOD[:2], *BAD[1:3]])
         bad = flanges(folder / "bad", [BAD[3], BAD[0]])
         browser = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
         camera = MjpegServer(taught, fps=6)

@@ -66,6 +66,7 @@ async function logIn(event) {
     update({ link: "connecting" });
     await loadMe();
     connect();
+    dismissed = false; // when this session ends, the question comes again
     say(text("loggedIn", { name: state.me.name, role: text(`role_${state.me.role}`) }));
   } catch (error) {
     setText(byId("login-error"), error.message);
