@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from res2clip_runtime.cli.teach import default_recipe_path
 from res2clip_runtime.errors import InputError
+from res2clip_runtime.recipe import default_recipe_path
 from res2clip_runtime.storage import output_error, write_atomically
 
 __all__ = ["DemoFolder"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -29,10 +30,19 @@ from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.stages import FloatArray, mean_direction
 from res2clip_runtime.storage import write_atomically
 
-__all__ = ["FORMAT_VERSION", "Recipe", "Reference", "Threshold", "history_entry"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Recipe",
+    "Reference",
+    "Threshold",
+    "default_recipe_path",
+    "history_entry",
+]
 
 FORMAT_VERSION = 1
 _METADATA_KEY = "res2clip.recipe"
+_LONGEST_NAME = 160
+"""Bytes of the product's name in its file's: a whole file name may have 255."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +203,12 @@ class Recipe:
             raise ArtefactError(
                 f"{path} is damaged: {type(err).__name__} {err}; teach the product again"
             ) from err
+
+
+def default_recipe_path(product: str) -> Path:
+    """Return the name of the file that the recipe of ``product`` is saved in; it has no folder."""
+    name = re.sub(r"[^\w.-]+", "_", product.strip()).strip("._") or "product"
+    return Path(f"{name.encode()[:_LONGEST_NAME].decode(errors='ignore')}.recipe.safetensors")
 
 
 def history_entry(what: str) -> dict[str, str]:

@@ -107,7 +107,8 @@ def _open_inspector(config: LineConfig, recipes: list[Recipe]) -> tuple[Bundle, 
         ArtefactNotFoundError, ArtefactError: the bundle is missing or damaged.
         BackendError: the engine refused.
     """
-    bundle = choose_bundle(config.model.bundle, encoder_id=recipes[0].encoder_id)
+    encoder_id = recipes[0].encoder_id if recipes else None
+    bundle = choose_bundle(config.model.bundle, encoder_id=encoder_id)
     bundle = with_engines(bundle, config.model.backend)
     model = config.model
     inspector = Inspector(
@@ -136,7 +137,8 @@ def _run(config: LineConfig, tally: Tally | None) -> _Outcome:
         line.warm_up()
         line.start(wait_for_cameras=config.line.wait_for_cameras)
         notifier.ready()
-        logger.info("line %s: started, %s", config.line.name, ", ".join(line.products))
+        products = ", ".join(line.products) or "nothing taught yet"
+        logger.info("line %s: started, %s", config.line.name, products)
         keep_house(
             line, notifier=notifier, bundle=BundleWatch(bundle), stop=stop, reload=recipes.reload
         )

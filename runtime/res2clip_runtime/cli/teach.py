@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +25,7 @@ from res2clip_runtime.cli.teach_options import (
 )
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.inspector import Inspector
-from res2clip_runtime.recipe import Recipe
+from res2clip_runtime.recipe import Recipe, default_recipe_path
 from res2clip_runtime.sources.picture_paths import find_pictures
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.teaching import Taught, add_references, remove_references
@@ -34,7 +33,6 @@ from res2clip_runtime.teaching import teach as teach_pictures
 
 __all__ = [
     "TeachRequest",
-    "default_recipe_path",
     "run_teach",
     "teach",
 ]
@@ -154,12 +152,6 @@ def run_teach(
         )
         typer.echo(text)
     return taught
-
-
-def default_recipe_path(product: str) -> Path:
-    """Return the file that the recipe of ``product`` is saved in, in the current folder."""
-    name = re.sub(r"[^\w.-]+", "_", product.strip()).strip("._") or "product"
-    return Path(f"{name}.recipe.safetensors")
 
 
 def _refuse_overwriting(request: TeachRequest) -> None:

@@ -146,6 +146,11 @@ class Handshake:
             self._heartbeat = (self._heartbeat + 1) & 0xFFFF
             self._check(now_s)
 
+    def plc_silent(self, now_s: float) -> bool:
+        """Return whether the PLC's heartbeat is wanted and stands still."""
+        with self._lock:
+            return self._plc_silent(now_s)
+
     def status_words(self, now_s: float) -> list[int]:
         """Return the words of the registers of ``STATUS``, from the first to the last address."""
         with self._lock:
@@ -210,10 +215,13 @@ class Handshake:
                 return FaultCode.CAMERA
         if not health.ready:
             return FaultCode.NOT_READY
-        seen_s = self._plc_seen_s
-        if config.plc_heartbeat_s and (seen_s is None or now_s - seen_s > config.plc_heartbeat_s):
+        if self._plc_silent(now_s):
             return FaultCode.PLC_HEARTBEAT
         return FaultCode.RECIPE if self._recipe_bad else FaultCode.NONE
+
+    def _plc_silent(self, now_s: float) -> bool:
+        seen_s, longest_s = self._plc_seen_s, self._config.plc_heartbeat_s
+        return longest_s > 0 and (seen_s is None or now_s - seen_s > longest_s)
 
     def _shows_others(self, verdict: Verdict) -> bool:
         return (

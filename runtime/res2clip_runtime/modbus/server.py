@@ -17,6 +17,7 @@ from res2clip_runtime.modbus.handshake import Handshake, Order, Trigger
 from res2clip_runtime.modbus.registers import COMMANDS, STATUS
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.service.control import LineControl
+from res2clip_runtime.service.health import ControlHealth
 from res2clip_runtime.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class ModbusServer(Closable):
         self._control = control
         self._handshake = Handshake(config)
         self._silent = False
+        self._clients = 0
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
         self._listening = threading.Event()
@@ -75,6 +77,20 @@ class ModbusServer(Closable):
     def write(self, verdict: Verdict, picture: PictureU8 | None = None) -> None:
         """Do the same as ``take``, as a sink."""
         self.take(verdict)
+
+    def health(self) -> ControlHealth:
+        """Return whether a PLC is there."""
+        reason = ""
+        if not self._clients:
+            reason = "no PLC is connected"
+        elif self._handshake.plc_silent(time.monotonic()):
+            reason = "the PLC's heartbeat stands still"
+        return ControlHealth(
+            name="modbus",
+            state="silent" if reason else "ok",
+            clients=self._clients,
+            reason=reason,
+        )
 
     def close(self) -> None:
         """End serving: the PLC sees the connection end."""
@@ -100,7 +116,7 @@ class ModbusServer(Closable):
         server = ModbusTcpServer(
             self._device(),
             address=(self._config.host, self._config.port),
-            trace_connect=_log_connection,
+            trace_connect=self._note_connection,
         )
         await server.serve_forever(background=True)
         self.port = _port_of(server)
@@ -175,6 +191,10 @@ class ModbusServer(Closable):
             self._silent = False
             self._handshake.note_health(health, time.monotonic())
 
+    def _note_connection(self, connected: bool) -> None:
+        self._clients = max(0, self._clients + (1 if connected else -1))
+        logger.info("a Modbus client has %s", "connected" if connected else "gone")
+
     def _why_not(self, err: Exception) -> OutputError:
         place = f"{self._config.host}:{self._config.port}"
         reason = str(err)
@@ -192,7 +212,3 @@ class ModbusServer(Closable):
 def _port_of(server: ModbusTcpServer) -> int:
     listener: Any = server.transport
     return int(listener.sockets[0].getsockname()[1])
-
-
-def _log_connection(connected: bool) -> None:
-    logger.info("a Modbus client has %s", "connected" if connected else "gone")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from res2clip_runtime.errors import InputError
+from res2clip_runtime.errors import InputError, Res2ClipError
 from res2clip_runtime.modbus import ModbusConfig, ModbusServer
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
 from res2clip_runtime.service.http_control import HttpControl
 from res2clip_runtime.service.line import Line
-from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile, taught_files
 from res2clip_runtime.sinks.backoff import Backoff
 from res2clip_runtime.sinks.kept_pictures import KeptPictures
 from res2clip_runtime.sinks.metrics_page import MetricsPage
@@ -22,6 +23,7 @@ from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
 from res2clip_runtime.sinks.webhook import Webhook
 from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.stages import Stages
+from res2clip_runtime.teaching import check_encoder
 
 __all__ = [
     "attach_controls",
@@ -35,15 +37,25 @@ __all__ = [
     "recipe_book",
 ]
 
+logger = logging.getLogger(__name__)
+
 
 def first_recipes(config: LineConfig) -> dict[Path, Recipe]:
-    """Return every recipe of the configuration by its file.
+    """Return every recipe of the configuration by its file, and those taught on the page.
+
+    One that was taught and cannot be read is left out and said: the others go on.
 
     Raises:
-        ArtefactNotFoundError: a file is missing.
+        ArtefactNotFoundError: a file of the configuration is missing.
         ArtefactError: one is damaged.
     """
-    return {entry.file: Recipe.load(entry.file) for entry in config.recipe}
+    recipes = {entry.file: Recipe.load(entry.file) for entry in config.recipe}
+    for entry in _taught(config):
+        try:
+            recipes[entry.file] = Recipe.load(entry.file)
+        except Res2ClipError as err:
+            logger.error("recipe %s is left out: %s", entry.file, err)
+    return recipes
 
 
 def recipe_book(config: LineConfig, stages: Stages, loaded: dict[Path, Recipe]) -> RecipeBook:
@@ -53,7 +65,8 @@ def recipe_book(config: LineConfig, stages: Stages, loaded: dict[Path, Recipe]) 
         EncoderMismatchError: one belongs to another encoder.
         InputError: two are for the same, a camera has none, or ``line.product`` is unknown.
     """
-    book = RecipeBook(config.recipe, stages, product=config.line.product, first=loaded)
+    files = [*config.recipe, *(e for e in _taught(config) if _usable(e.file, loaded, stages))]
+    book = RecipeBook(files, stages, product=config.line.product, first=loaded)
     for product in book.products:
         for camera in config.camera:
             if book.find(product, camera.name) is None:
@@ -62,6 +75,22 @@ def recipe_book(config: LineConfig, stages: Stages, loaded: dict[Path, Recipe]) 
                     f'[[recipe]] with camera = "{camera.name}", or one without camera for all'
                 )
     return book
+
+
+def _taught(config: LineConfig) -> list[RecipeFile]:
+    folder, given = config.taught_folder, {entry.file for entry in config.recipe}
+    return [e for e in taught_files(folder) if e.file not in given] if folder else []
+
+
+def _usable(file: Path, loaded: dict[Path, Recipe], stages: Stages) -> bool:
+    if file not in loaded:
+        return False
+    try:
+        check_encoder(stages, loaded[file])
+    except Res2ClipError as err:
+        logger.error("recipe %s is left out: %s", file, err)
+        return False
+    return True
 
 
 def camera_plans(config: LineConfig) -> list[CameraPlan]:
@@ -116,6 +145,7 @@ def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
         check_products(config.modbus, line.products)
         server = stack.enter_context(ModbusServer(config.modbus, line))
         line.add_listener(server.take)
+        line.add_control(server.health)
     if config.http is not None:
         stack.enter_context(HttpControl(config.http, line))
     if config.metrics is not None:

@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from res2clip_runtime.service.health import LineHealth
+from res2clip_runtime.service.health import ControlHealth, LineHealth
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.stages import Stages
 from res2clip_runtime.verdict import Verdict
 
 __all__ = ["LineControl"]
 
 
 class LineControl(Protocol):
-    """The line as seen from outside; every method may be called from any thread, none waits."""
+    """The line as seen from outside.
+
+    Every method may be called from any thread, and none waits but those of ``model``.
+    """
 
     @property
     def products(self) -> tuple[str, ...]:
         """The products that can be chosen, in the order of the configuration."""
+
+    @property
+    def recipes(self) -> RecipeBook:
+        """What can be inspected how; products are taught and thresholds set there."""
+
+    @property
+    def model(self) -> Stages:
+        """The model, lent between two parts; it waits for its turn, so not from a listener.
+
+        ``teach(control.model, ...)`` and ``inspect(control.model, ...)`` work while the line goes
+        on inspecting. BackendError where the line is stopping.
+        """
 
     def trigger(self, trigger_id: str | None = None) -> str:
         """Ask for one inspection and return the trigger's id.
@@ -50,3 +67,6 @@ class LineControl(Protocol):
         It is called on the line's own thread: it must return at once. What it raises is logged,
         and the line goes on.
         """
+
+    def add_control(self, health: Callable[[], ControlHealth]) -> None:
+        """Show in the line's health what ``health`` returns; it must return at once."""

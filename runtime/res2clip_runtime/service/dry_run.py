@@ -45,7 +45,10 @@ def check_recipes(book: RecipeBook, inspector: Inspector) -> Iterator[Check]:
                 Status.OK,
                 f"threshold {threshold.score:.4g} ({threshold.source}), {references} good parts",
             )
-    if not book.product:
+    if not book.products:
+        detail = "nothing is taught yet: until then every answer is ERROR"
+        yield _check("recipes", Status.WARN, detail, "teach a product on the page")
+    elif not book.product:
         yield _check(
             "line.product",
             Status.WARN,

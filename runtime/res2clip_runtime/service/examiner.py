@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 
+from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.frame_inspection import InspectedFrame, inspect_frame
 from res2clip_runtime.inspection import error_verdict
 from res2clip_runtime.service.figures import Figures
@@ -12,7 +14,7 @@ from res2clip_runtime.service.recipe_book import RecipeBook
 from res2clip_runtime.sources import Frame
 from res2clip_runtime.stages import Stages
 
-__all__ = ["Examiner"]
+__all__ = ["Examiner", "no_product"]
 
 logger = logging.getLogger(__name__)
 
@@ -90,15 +92,26 @@ class Examiner:
             self._fault = f"the model failed {self._faults} times in a row: {done.verdict.reason}"
 
 
+def no_product(products: Sequence[str]) -> str:
+    """Return what is wrong, and what to do, where nothing can be inspected yet."""
+    if not products:
+        return "nothing has been taught yet; teach a product from its good parts"
+    return f"no product is chosen; there are: {', '.join(products)}"
+
+
 def _refused(camera: str, frame: Frame, product: str, reason: str) -> InspectedFrame:
+    try:
+        picture = frame.picture()  # whoever teaches, or mends the camera, wants to see it
+    except (Res2ClipError, MemoryError):
+        picture = None
     verdict = error_verdict(frame.frame_id, product, reason)
     verdict = dataclasses.replace(verdict, camera=camera, captured_at=frame.captured_at)
-    return InspectedFrame(verdict=verdict, picture=None, model_fault=False)
+    return InspectedFrame(verdict=verdict, picture=picture, model_fault=False)
 
 
 def _no_recipe(product: str, camera: str, recipes: RecipeBook) -> str:
     if not product:
-        return f"no product is chosen; there are: {', '.join(recipes.products)}"
+        return no_product(recipes.products)
     return (
         f"the product '{product}' has no recipe for camera {camera}; add one to the configuration"
     )

@@ -40,6 +40,7 @@ class FreeRun:
         self._arrivals = threading.Condition()
         self._boxes = {name: FrameBox(self._arrivals) for name in cameras}
         self._parts: dict[str, list[tuple[str, Frame]]] = {}
+        self._nudged = False
 
     def on_demand(self, plan: CameraPlan, source: Source) -> bool:
         """Return False; see :class:`Feed`."""
@@ -66,9 +67,10 @@ class FreeRun:
         """Inspect the part that is next, if one comes in time."""
         with self._arrivals:
             taken = self._take_next()
-            if taken is None:
+            if taken is None and not self._nudged:
                 self._arrivals.wait(timeout_s)
                 taken = self._take_next()
+            self._nudged = False
         if taken is None:
             return
         camera, frame = taken
@@ -82,6 +84,12 @@ class FreeRun:
             self._outlet.deliver(done.verdict, done.picture)
             took_ms = (time.perf_counter_ns() - began_ns) / 1e6
             self._outlet.figures.add_part(done.verdict, took_ms=took_ms)
+
+    def nudge(self) -> None:
+        """End the waiting of this turn, or of the next."""
+        with self._arrivals:
+            self._nudged = True
+            self._arrivals.notify_all()
 
     def drained(self) -> bool:
         """Return whether every picture that came has been taken."""

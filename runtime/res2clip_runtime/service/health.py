@@ -8,7 +8,7 @@ from typing import Literal
 
 from res2clip_runtime.sinks.health import SinkHealth
 
-__all__ = ["CameraHealth", "CameraState", "LineHealth"]
+__all__ = ["CameraHealth", "CameraState", "ControlHealth", "LineHealth"]
 
 CameraState = Literal["opening", "ready", "lost", "ended"]
 
@@ -34,6 +34,20 @@ class CameraHealth:
     """How often it was opened anew with success."""
     reason: str = ""
     """Why it is lost; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlHealth:
+    """Who commands the line in one way (Modbus, OPC UA) at one moment."""
+
+    name: str
+    """Which way."""
+    state: Literal["ok", "silent"]
+    """``silent``: nobody is there, or its heartbeat stands still."""
+    clients: int = 0
+    """Connections that are open."""
+    reason: str = ""
+    """Why it is silent; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +77,8 @@ class LineHealth:
     """In the order of the configuration."""
     sinks: tuple[SinkHealth, ...] = ()
     """In the order of the configuration."""
+    controls: tuple[ControlHealth, ...] = ()
+    """PLCs and host programs; inspection goes on without them."""
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     """Median of the last 100 pictures by stage; ``total`` is the sum of the stages, ``service``
     what a part took besides."""

@@ -15,10 +15,11 @@ from res2clip_runtime.errors import ArtefactNotFoundError, InputError, MissingEx
 from res2clip_runtime.inspection import inspect
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.capture import Capture
-from res2clip_runtime.service.examiner import Examiner
+from res2clip_runtime.service.examiner import Examiner, no_product
 from res2clip_runtime.service.figures import Figures
 from res2clip_runtime.service.free_run import FreeRun
-from res2clip_runtime.service.health import CameraHealth, LineHealth
+from res2clip_runtime.service.health import CameraHealth, ControlHealth, LineHealth
+from res2clip_runtime.service.lent_model import LentModel, lend
 from res2clip_runtime.service.outlet import Outlet
 from res2clip_runtime.service.part_inspection import PartInspection
 from res2clip_runtime.service.recipe_book import RecipeBook
@@ -88,6 +89,8 @@ class Line(Closable):
                 outlet=self._outlet,
                 beat=self._beat,
             )
+        self.model: LentModel = lend(stages, nudge=lambda: self._mode.nudge())
+        self._controls: list[Callable[[], ControlHealth]] = []
         self._captures.update({plan.name: Capture(plan, self._mode) for plan in cameras})
         for plan in cameras:
             if plan.size_px is not None:
@@ -126,6 +129,8 @@ class Line(Closable):
             BackendError: the model does not answer.
         """
         size = self._stages.spec.image_size_px
+        if not self.products:
+            self._stages.encode(np.full((1, size, size, 3), 127, np.uint8))
         for product in self.products:
             for camera in self._captures:
                 if (recipe := self.recipes.find(product, camera)) is not None:
@@ -174,6 +179,10 @@ class Line(Closable):
         """See :class:`LineControl`."""
         self._outlet.add_listener(callback)
 
+    def add_control(self, health: Callable[[], ControlHealth]) -> None:
+        """See :class:`LineControl`."""
+        self._controls = [*self._controls, health]
+
     def add_sink(self, sink: SinkWorker) -> None:
         """Hand verdicts to ``sink``, too; it is closed with the line."""
         self._outlet.add_sink(sink)
@@ -197,6 +206,7 @@ class Line(Closable):
             waiting=waiting,
             cameras=cameras,
             sinks=tuple(sink.health for sink in self._outlet.sinks),
+            controls=tuple(control() for control in self._controls),
             latency_ms=self._figures.latency_ms,
             uptime_s=time.monotonic() - self._began_s,
         )
@@ -206,6 +216,7 @@ class Line(Closable):
         self._stop.set()
         if isinstance(self._mode, Triggered):
             self._mode.desk.stop()
+        self._mode.nudge()
 
     def close(self) -> None:
         """Finish the part in hand, answer every trigger, close cameras, drain the sinks."""
@@ -213,6 +224,7 @@ class Line(Closable):
             return
         self._closed = True
         self.stop()
+        self.model.close()
         if self._thread.is_alive():
             self._thread.join(self._settings.drain_s)
             if self._thread.is_alive():
@@ -229,6 +241,7 @@ class Line(Closable):
         while not self._stop.is_set():
             self._beat()
             try:
+                self.model.serve()
                 self._mode.turn(TURN_S)
             except Exception:  # a defect must not end the inspection without a word
                 logger.exception("a defect of res2clip, please report it: the inspection's loop")
@@ -236,6 +249,7 @@ class Line(Closable):
             if self._at_end():
                 self._mode.finish()
                 break
+        self.model.close()
         self._finished.set()
 
     def _at_end(self) -> bool:
@@ -263,7 +277,7 @@ class Line(Closable):
         if self._examiner.fault:
             return self._examiner.fault
         if not self.recipes.product:
-            return f"no product is chosen; there are: {', '.join(self.products)}"
+            return no_product(self.products)
         for camera in cameras:
             if camera.state == "opening":
                 return f"camera {camera.name} is being opened"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+import math
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactError, InputError, Res2ClipError
-from res2clip_runtime.recipe import Recipe
+from res2clip_runtime.recipe import Recipe, Threshold, default_recipe_path, history_entry
 from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.teaching import check_encoder
 from res2clip_runtime.threshold_choice import threshold_doubts, with_given_thresholds
 
-__all__ = ["RecipeBook", "RecipeFile"]
+__all__ = ["ListedRecipe", "RecipeBook", "RecipeFile", "taught_files"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +36,33 @@ class RecipeFile:
     """Highest normal value of the map."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedRecipe:
+    """One recipe of the book, for people and programs that choose or change it."""
+
+    entry: RecipeFile
+    """Its file, its camera, and what the configuration fixes."""
+    recipe: Recipe
+    """As it is used, with the thresholds that the configuration gives."""
+    threshold: Threshold | None
+    """That of this model; None: every verdict is ERROR."""
+
+    @property
+    def threshold_fixed(self) -> bool:
+        """Whether the configuration gives the threshold, so that it cannot be set here."""
+        return self.entry.threshold is not None
+
+
+def taught_files(folder: Path) -> list[RecipeFile]:
+    """Return the recipes in a folder where products are taught; none where there is no folder."""
+    return [RecipeFile(file=file) for file in sorted(folder.glob("*.recipe.safetensors"))]
+
+
 class RecipeBook:
     """Recipes by product and camera, the chosen product, and changed files read anew.
 
-    Read from any thread; a recipe is replaced whole, so an inspection never sees half of one.
+    Read and changed from any thread; a recipe is replaced whole, so an inspection never sees half
+    of one.
     """
 
     def __init__(
@@ -50,7 +76,8 @@ class RecipeBook:
         """Load ``files`` for the model ``stages`` and choose ``product``.
 
         Args:
-            files: one or more; a product may have one for each camera.
+            files: a product may have one for each camera. None at all: nothing can be
+                inspected before :meth:`add`.
             stages: the model that will inspect.
             product: chosen at first; None: the only one, or none where there are several.
             first: recipes that have been loaded already, by file.
@@ -62,6 +89,7 @@ class RecipeBook:
         """
         self._files = tuple(files)
         self._stages = stages
+        self._lock = threading.RLock()  # held by whoever changes files or recipes
         # The states are taken before the contents: what changes in between is read again.
         self._states = {entry.file: _state(entry.file) for entry in files}
         self._recipes: dict[tuple[str, str], Recipe] = {}
@@ -78,10 +106,14 @@ class RecipeBook:
             self._recipes[key] = recipe
             self._products[entry] = recipe.product
         self._ids = _ids_of(self._recipes)
-        self.products = tuple(dict.fromkeys(product for product, _ in self._recipes))
         self._product = self.products[0] if len(self.products) == 1 else ""
         if product is not None:
             self.choose(product)
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Those that can be chosen, in the order of the files."""
+        return tuple(dict.fromkeys(product for product, _ in self._recipes))
 
     @property
     def product(self) -> str:
@@ -104,11 +136,7 @@ class RecipeBook:
         Raises:
             InputError: there is none; the one before stays chosen.
         """
-        if product not in self.products:
-            raise InputError(
-                f"there is no recipe of the product '{product}'; "
-                f"there are: {', '.join(self.products)}"
-            )
+        self._check_known(product)
         if product != self._product:
             logger.info("product %s is chosen", product)
         self._product = product
@@ -117,6 +145,99 @@ class RecipeBook:
         """Return the recipe of a product for a camera, or None if there is none."""
         recipes = self._recipes
         return recipes.get((product, camera)) or recipes.get((product, ""))
+
+    def listed(self) -> Iterator[ListedRecipe]:
+        """Yield every recipe, in the order of the files."""
+        score_id = self._stages.spec.score_id
+        with self._lock:
+            known = [(e, self._recipes[self._products[e], e.camera]) for e in self._files]
+        for entry, recipe in known:
+            yield ListedRecipe(
+                entry=entry, recipe=recipe, threshold=recipe.thresholds.get(score_id)
+            )
+
+    def add(self, recipe: Recipe, *, folder: Path, replace: bool = False) -> Path:
+        """Save a recipe that was just taught, and let its product be chosen; return its file.
+
+        A product that is known keeps its file, and what the configuration says of it.
+
+        Args:
+            recipe: taught with this model.
+            folder: where a new product's file goes.
+            replace: whether a product that is known may be replaced.
+
+        Raises:
+            InputError: the product is known and may not be replaced, or has several files.
+            EncoderMismatchError: the recipe belongs to another encoder.
+            OutputError: it cannot be saved; nothing has changed.
+        """
+        check_encoder(self._stages, recipe)
+        with self._lock:
+            known = [entry for entry, name in self._products.items() if name == recipe.product]
+            if known and not replace:
+                raise InputError(
+                    f"there is a recipe of '{recipe.product}' already ({known[0].file}); give the "
+                    "product another name, or say that it is to be replaced"
+                )
+            if len(known) > 1:
+                raise InputError(
+                    f"'{recipe.product}' has a recipe for each of several cameras; teach them "
+                    "with: res2clip-run teach --force --out FILE"
+                )
+            entry = known[0] if known else RecipeFile(file=self._free_file(recipe, folder))
+            recipe.save(entry.file)
+            self._files = tuple(dict.fromkeys((*self._files, entry)))
+            self._products = {**self._products, entry: recipe.product}
+            self._use(entry, recipe)
+        logger.info("recipe %s: taught, product %s", entry.file, recipe.product)
+        return entry.file
+
+    def set_threshold(
+        self, product: str, score: float, *, by: str, camera: str = ""
+    ) -> float | None:
+        """Save another threshold of a product, use it at once, and return the one before.
+
+        Args:
+            product: whose.
+            score: highest image score that is OK, in the scores' own unit.
+            by: who wants it; kept in the recipe's history.
+            camera: of the recipe, where the product has one for each camera.
+
+        Raises:
+            InputError: the score is not finite, there is no such recipe, or the configuration
+                gives its threshold.
+            OutputError: it cannot be saved; nothing has changed.
+            ArtefactError, ArtefactNotFoundError: the file is not there any more, or damaged.
+        """
+        if not math.isfinite(score):
+            raise InputError(f"the threshold is {score}; give a finite number")
+        with self._lock:
+            self._check_known(product)
+            entry = self._entry(product, camera)
+            if entry.threshold is not None:
+                raise InputError(
+                    f"the configuration gives the threshold of '{product}' ({entry.threshold:g}); "
+                    "change it there, or take it out"
+                )
+            score_id = self._stages.spec.score_id
+            recipe = Recipe.load(entry.file)  # without what the configuration gives
+            if recipe.product != product:
+                raise ArtefactError(f"{entry.file} is of '{recipe.product}' now; restore its file")
+            own = recipe.thresholds.get(score_id)
+            before = own.score if own else None
+            old = "none" if before is None else f"{before:.6g}"
+            given = Threshold(score=score, pixel=own.pixel if own else None, source="given")
+            recipe = dataclasses.replace(
+                recipe.with_threshold(score_id, given),
+                history=(
+                    *recipe.history,
+                    history_entry(f"threshold {old} -> {score:.6g} by {by}"),
+                ),
+            )
+            recipe.save(entry.file)
+            self._use(entry, recipe)
+        logger.warning("product %s: threshold %s -> %.6g by %s", product, old, score, by)
+        return before
 
     def doubts(self) -> list[str]:
         """Return what a person should know of the thresholds before trusting a verdict."""
@@ -129,16 +250,19 @@ class RecipeBook:
 
     def reload(self) -> None:
         """Read the files that have changed; one that cannot be used leaves the recipe as it was."""
-        states = {file: _state(file) for file in self._states}
-        changed = {file for file, state in states.items() if state != self._states[file]}
-        self._states = states
-        for entry in self._files:
-            if entry.file not in changed:
-                continue
-            try:
-                self._replace(entry, self._load(entry))
-            except Res2ClipError as err:
-                logger.error("recipe %s: the one loaded before stays in use: %s", entry.file, err)
+        with self._lock:
+            states = {file: _state(file) for file in self._states}
+            changed = {file for file, state in states.items() if state != self._states[file]}
+            self._states = states
+            for entry in self._files:
+                if entry.file not in changed:
+                    continue
+                try:
+                    self._replace(entry, self._load(entry))
+                except Res2ClipError as err:
+                    logger.error(
+                        "recipe %s: the one loaded before stays in use: %s", entry.file, err
+                    )
 
     def _replace(self, entry: RecipeFile, recipe: Recipe) -> None:
         before = self._products[entry]
@@ -148,9 +272,42 @@ class RecipeBook:
                 f"its product is '{recipe.product}' now and was '{before}'; put the file of "
                 f"'{before}' back, or start the line anew to inspect other products"
             )
+        self._put(entry, recipe)
+        logger.warning("recipe %s: read anew, product %s", entry.file, recipe.product)
+
+    def _use(self, entry: RecipeFile, saved: Recipe) -> None:
+        """Inspect with a recipe that was just saved in the file of ``entry``."""
+        self._states = {**self._states, entry.file: _state(entry.file)}
+        for other in self._files:
+            if other.file == entry.file:  # several cameras may share a file
+                self._put(other, self._load(other, saved))
+
+    def _put(self, entry: RecipeFile, recipe: Recipe) -> None:
         self._recipes = {**self._recipes, (recipe.product, entry.camera): recipe}
         self._ids = _ids_of(self._recipes)
-        logger.warning("recipe %s: read anew, product %s", entry.file, recipe.product)
+
+    def _check_known(self, product: str) -> None:
+        if product not in self.products:
+            there = f"there are: {', '.join(self.products)}" if self.products else "there is none"
+            raise InputError(f"there is no recipe of the product '{product}'; {there}")
+
+    def _entry(self, product: str, camera: str) -> RecipeFile:
+        entries = [entry for entry, name in self._products.items() if name == product]
+        if len(entries) == 1:
+            return entries[0]
+        for entry in entries:
+            if entry.camera == camera:
+                return entry
+        cameras = ", ".join(entry.camera or "(every other)" for entry in entries)
+        raise InputError(f"'{product}' has a recipe for each of these cameras: {cameras}; name one")
+
+    def _free_file(self, recipe: Recipe, folder: Path) -> Path:
+        """Return a file for a new product: two names may look alike as file names."""
+        file = folder / default_recipe_path(recipe.product)
+        if file.exists() or file in self._states:
+            digest = sha256_hex(recipe.product.encode())[:8]
+            file = file.with_name(file.name.replace(".recipe", f"-{digest}.recipe"))
+        return file
 
     def _load(self, entry: RecipeFile, loaded: Recipe | None = None) -> Recipe:
         recipe = loaded or Recipe.load(entry.file)

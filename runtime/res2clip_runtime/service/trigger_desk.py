@@ -45,6 +45,7 @@ class TriggerDesk(Closable):
         self._triggers = 0
         self._late = 0
         self._closed = False
+        self._nudged = False
         # Held while an answer is delivered: answers leave in the order they are decided. A
         # listener may trigger again from within, hence reentrant.
         self._changed = threading.Condition(threading.RLock())
@@ -85,10 +86,17 @@ class TriggerDesk(Closable):
             return True
 
     def take(self, timeout_s: float) -> Ticket | None:
-        """Return the ticket that is next, or None if none came in time."""
+        """Return the ticket that is next, or None if none came in time, or after a nudge."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed, timeout_s)
+            self._changed.wait_for(lambda: self._waiting or self._closed or self._nudged, timeout_s)
+            self._nudged = False
             return self._waiting.popleft() if self._waiting else None
+
+    def nudge(self) -> None:
+        """End the waiting of :meth:`take`, of this call or of the next."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify_all()
 
     def answer(self, ticket: Ticket, verdict: Verdict, picture: PictureU8 | None) -> bool:
         """Deliver the result; False if the ticket had its answer already (it was late)."""

@@ -97,6 +97,10 @@ class Triggered:
             logger.exception("a defect of res2clip, please report it: %s", ticket.trigger_id)
             self.desk.error(ticket, f"{type(err).__name__}: {err}")
 
+    def nudge(self) -> None:
+        """End the waiting of this turn, or of the next."""
+        self.desk.nudge()
+
     def drained(self) -> bool:
         """Return whether every trigger has its answer."""
         return self.desk.counts[2] == 0

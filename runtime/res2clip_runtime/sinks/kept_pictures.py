@@ -65,6 +65,8 @@ class KeptPictures:
 
     def wants(self, verdict: Verdict) -> bool:
         """Return whether this verdict's picture is kept; to be asked once a verdict, in order."""
+        if not verdict.product:
+            return False  # nothing was to be inspected; it would push out what was found
         if verdict.decision is not Decision.OK:
             return True
         self._ok_seen += 1

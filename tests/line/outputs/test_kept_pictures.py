@@ -56,6 +56,7 @@ def test_every_not_ok_and_the_stated_share_of_ok_is_kept(
     assert [sink.wants(ok) for _ in range(8)] == [False, False, False, True] * 2
     assert sink.wants(ng)
     assert sink.wants(error_verdict("x", "washer", ""))
+    assert not sink.wants(error_verdict("x", "", "no product is chosen"))
     assert not any(everywhere(tmp_path).wants(ok) for _ in range(1000))
     assert all(everywhere(tmp_path, ok_share=1).wants(ok) for _ in range(50))
 

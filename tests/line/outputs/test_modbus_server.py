@@ -175,6 +175,20 @@ def test_a_heartbeat_that_stops_voids_an_ok_that_stands(start: Start) -> None:
     assert plc.looks() == (BAD | FAULT, FaultCode.PLC_HEARTBEAT)
 
 
+def test_whether_a_plc_is_there_is_seen_in_the_health(start: Start) -> None:
+    server, plc = start(SUPERVISED)
+    plc.cycle()
+    health = server.health()
+    assert (health.name, health.state, health.clients, health.reason) == ("modbus", "ok", 1, "")
+    wait_until(lambda: server.health().state == "silent", what="the heartbeat is missed")
+    assert server.health().reason == "the PLC's heartbeat stands still"
+    plc.cycle()
+    assert server.health().state == "ok"
+    plc.close()
+    wait_until(lambda: server.health().clients == 0, what="the PLC is gone")
+    assert server.health().reason == "no PLC is connected"
+
+
 def test_a_line_too_slow_for_the_plc_is_late_and_its_answer_void(
     start: Start, line: SmallLine
 ) -> None:

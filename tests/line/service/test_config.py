@@ -75,7 +75,7 @@ def test_message_names_table_key_value_and_remedy(tmp_path: Path, text: str, mes
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"recipe is missing; at least one such table is needed"),
+        ('[[camera]]\nsource = "0"\n', r"there is no recipe; add a table \[\[recipe\]\] with file"),
         ('[[recipe]]\nfile = "a"\n', r"camera is missing; at least one such table"),
         ('[[recipe]]\nfile = "a"\n[[camera]]\nname = "top"\n', r"camera\[1\].source is missing"),
         ('[[recipe]]\nfile = "a"\n[camera]\nsource = "0"\n', r"camera is a table, expected tables"),

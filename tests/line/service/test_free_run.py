@@ -14,9 +14,12 @@ from PIL import Image
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
 from res2clip_runtime.inspector import Inspector
+from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.service.config import CameraTable
 from res2clip_runtime.service.recipe_book import RecipeBook
 from res2clip_runtime.service.settings import LineSettings
+from res2clip_runtime.sinks.worker import SinkWorker
+from res2clip_runtime.verdict import Verdict
 
 
 def camera(source: object, **settings: object) -> CameraTable:
@@ -305,3 +308,29 @@ def put(picture: Path, target: Path) -> None:
     hidden = target.with_name(f".{target.name}")
     hidden.write_bytes(picture.read_bytes())
     hidden.replace(target)
+
+
+def test_line_that_was_taught_nothing_shows_its_pictures_and_is_not_ready(
+    inspector: Inspector, parts: Path
+) -> None:
+    shown: list[tuple[Verdict, PictureU8 | None]] = []
+    sink = SinkWorker(_Shown(shown), name="shown")
+    empty = RecipeBook([], inspector.stages)
+    with CollectedLine(inspector.stages, empty, camera(parts), sinks=[sink]) as run:
+        run.line.warm_up()
+        assert run.line.health().reason.startswith("nothing has been taught yet")
+        run.await_end()
+    assert run.decisions == ["ERROR"] * 9
+    assert {verdict.product for verdict, _ in shown} == {""}
+    assert all(picture is not None and picture.ndim == 3 for _, picture in shown)
+
+
+class _Shown:
+    def __init__(self, shown: list[tuple[Verdict, PictureU8 | None]]) -> None:
+        self._shown = shown
+
+    def write(self, verdict: Verdict, picture: PictureU8 | None) -> None:
+        self._shown.append((verdict, picture))
+
+    def close(self) -> None:
+        pass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from drawn_parts import draw_part
 
-from res2clip_runtime.errors import ArtefactError, InputError
+from res2clip_runtime.errors import ArtefactError, InputError, OutputError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
@@ -127,3 +127,98 @@ def test_file_of_two_cameras_is_read_anew_for_both(inspector: Inspector, file: P
     inspector.teach([draw_part(seed) for seed in range(6)], product="washer").save(file)
     book.reload()
     assert [len(book.find("washer", name).references) for name in "ab"] == [6, 6]
+
+
+def test_product_taught_while_the_line_runs_is_saved_and_can_be_chosen(
+    inspector: Inspector, washer: Recipe, tmp_path: Path
+) -> None:
+    book = RecipeBook([], inspector.stages)
+    assert (book.products, book.product, list(book.listed())) == ((), "", [])
+    with pytest.raises(InputError, match="no recipe of the product 'washer'; there is none"):
+        book.choose("washer")
+    file = book.add(washer, folder=tmp_path / "recipes")
+    assert file == tmp_path / "recipes" / "washer.recipe.safetensors"
+    assert Recipe.load(file).describe() == washer.describe()
+    book.choose("washer")
+    assert book.find("washer", "any") is not None
+    assert book.recipe_id
+    assert [one.recipe.product for one in book.listed()] == ["washer"]
+
+
+def test_known_product_is_replaced_only_when_asked_and_keeps_its_file(
+    inspector: Inspector, file: Path, tmp_path: Path
+) -> None:
+    book = RecipeBook([RecipeFile(file=file)], inspector.stages)
+    anew = inspector.teach([draw_part(seed) for seed in range(6)], product="washer")
+    with pytest.raises(InputError, match="there is a recipe of 'washer' already"):
+        book.add(anew, folder=tmp_path / "recipes")
+    assert len(Recipe.load(file).references) == 4
+    assert book.add(anew, folder=tmp_path / "recipes", replace=True) == file
+    assert len(Recipe.load(file).references) == len(book.find("washer", "").references) == 6
+    assert not (tmp_path / "recipes").exists()
+
+
+@pytest.mark.parametrize("product", ["../../washer", "a/b", "a_b", ".hidden", "x" * 500, "\n"])
+def test_file_of_a_taught_product_lies_in_the_folder_whatever_it_is_called(
+    inspector: Inspector, washer: Recipe, tmp_path: Path, product: str
+) -> None:
+    import dataclasses
+
+    book = RecipeBook([], inspector.stages)
+    folder = tmp_path / "recipes"
+    first = book.add(dataclasses.replace(washer, product="a b"), folder=folder)
+    second = book.add(dataclasses.replace(washer, product=product), folder=folder)
+    assert first.parent == second.parent == folder
+    assert first != second
+    assert [Recipe.load(f).product for f in (first, second)] == ["a b", product]
+
+
+def test_recipe_that_cannot_be_saved_changes_nothing(
+    inspector: Inspector, washer: Recipe, tmp_path: Path
+) -> None:
+    book = RecipeBook([], inspector.stages)
+    (tmp_path / "recipes").write_text("no folder")
+    with pytest.raises(OutputError, match="cannot write"):
+        book.add(washer, folder=tmp_path / "recipes")
+    assert book.products == ()
+
+
+def test_threshold_is_saved_with_who_set_it_and_used_at_once(
+    inspector: Inspector, file: Path
+) -> None:
+    book = RecipeBook([RecipeFile(file=file)], inspector.stages)
+    score_id = inspector.spec.score_id
+    before, identity = book.find("washer", "").thresholds[score_id], book.recipe_id
+    assert book.set_threshold("washer", 0.75, by="ada") == before.score
+    for recipe in (book.find("washer", ""), Recipe.load(file)):
+        now = recipe.thresholds[score_id]
+        assert (now.score, now.pixel, now.source, now.calibrated) == (
+            0.75,
+            before.pixel,
+            "given",
+            False,
+        )
+        assert recipe.history[-1]["what"] == f"threshold {before.score:.6g} -> 0.75 by ada"
+    assert book.recipe_id != identity
+
+
+def test_threshold_that_the_configuration_gives_is_not_set_elsewhere(
+    inspector: Inspector, file: Path
+) -> None:
+    book = RecipeBook([RecipeFile(file=file, threshold=0.5)], inspector.stages)
+    assert next(book.listed()).threshold_fixed
+    with pytest.raises(InputError, match="the configuration gives the threshold of 'washer'"):
+        book.set_threshold("washer", 0.75, by="ada")
+    with pytest.raises(InputError, match="finite"):
+        book.set_threshold("washer", float("nan"), by="ada")
+
+
+def test_threshold_of_a_file_that_two_cameras_share_is_that_of_both(
+    inspector: Inspector, file: Path
+) -> None:
+    book = RecipeBook([RecipeFile(file=file, camera=name) for name in "ab"], inspector.stages)
+    with pytest.raises(InputError, match="each of these cameras: a, b; name one"):
+        book.set_threshold("washer", 0.75, by="ada")
+    book.set_threshold("washer", 0.75, by="ada", camera="b")
+    score_id = inspector.spec.score_id
+    assert [book.find("washer", name).thresholds[score_id].score for name in "ab"] == [0.75] * 2

@@ -34,10 +34,10 @@ __all__ = ["LineConfig", "load_config"]
 class LineConfig:
     """Every table of the file; one that is left out has its defaults, or is not used (None)."""
 
-    recipe: tuple[RecipeFile, ...]
-    """``[[recipe]]``: what can be inspected."""
     camera: tuple[CameraTable, ...]
     """``[[camera]]``: where pictures come from."""
+    recipe: tuple[RecipeFile, ...] = ()
+    """``[[recipe]]``: what can be inspected; may be left out where products are taught."""
     line: LineTable = field(default_factory=LineTable)
     """``[line]``."""
     model: ModelTable = field(default_factory=ModelTable)
@@ -60,7 +60,7 @@ class LineConfig:
     """Folder that relative places are relative to; not a key of the file."""
 
     def __post_init__(self) -> None:
-        if not self.recipe:
+        if not self.recipe and self.taught_folder is None:
             raise InputError("there is no recipe; add a table [[recipe]] with file = ...")
         if not self.camera:
             raise InputError("there is no camera; add a table [[camera]] with source = ...")
@@ -71,6 +71,11 @@ class LineConfig:
                     f"recipe[{number}].camera is '{entry.camera}', expected one of: "
                     f"{', '.join(names)}{nearest(entry.camera, names)}"
                 )
+
+    @property
+    def taught_folder(self) -> Path | None:
+        """Where products taught while the line runs are kept; None: none can be."""
+        return None
 
 
 def load_config(path: Path) -> LineConfig:
