@@ -103,6 +103,11 @@ class Users:
         entry = self._entries.get(name)
         return entry.user if entry else None
 
+    def stamp(self, name: str) -> str:
+        """Return what changes when the user's password or role does; empty without such a user."""
+        entry = self._entries.get(name)
+        return "" if entry is None else f"{entry.user.role} {entry.password}{entry.token}"
+
     def check_password(self, name: str, password: str) -> User | None:
         """Return the user if the password is theirs, else None; 0.2 s and 32 MB either way.
 
