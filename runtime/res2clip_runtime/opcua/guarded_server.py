@@ -85,20 +85,18 @@ class Gate:
         Raises:
             ServiceError: BadUserAccessDenied: it is wrong, or too many were.
         """
-        now_s, keys = time.monotonic(), (f"name {name[:64]}", f"host {host}")
+        now_s, name = time.monotonic(), name[:64]
         user = None
-        if any(self._limit.blocked(key, now_s) for key in keys):
-            logger.warning("opcua: logins as %r from %s are refused for a minute", name[:64], host)
+        if self._limit.blocked(name, host, now_s):
+            logger.warning("opcua: logins as %r from %s are refused for a minute", name, host)
         elif self.users is not None:
             # On a thread: a password takes 0.2 s, and the other clients go on meanwhile.
             user = await asyncio.to_thread(self._check, name, secret)
-            for key in keys:
-                if user is None:
-                    self._limit.failed(key, now_s)
-                else:
-                    self._limit.succeeded(key)
             if user is None:
-                logger.warning("opcua: a login as %r from %s failed", name[:64], host)
+                self._limit.failed(name, host, now_s)
+                logger.warning("opcua: a login as %r from %s failed", name, host)
+            else:
+                self._limit.succeeded(name, host)
         if user is None:
             raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
         logger.info("opcua: %s has logged in from %s", user.name, host)
@@ -310,6 +308,7 @@ class GuardedServer(Server):
             await self.bserver.start()
         except BaseException:
             self.bserver = None
+            await self.iserver.stop()
             raise
 
     def end_those_removed(self) -> None:

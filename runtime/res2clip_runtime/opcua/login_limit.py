@@ -6,30 +6,40 @@ from collections import OrderedDict
 
 __all__ = ["LoginLimit"]
 
-FAILURES = 5
 WAIT_S = 60.0
+_MOST = 5
+"""Failures with one name from one address."""
+_MOST_OF_HOST = 25
+"""Failures from one address: another program there may have an old password."""
 _KEPT = 256
 
 
 class LoginLimit:
-    """Counts failures by a key (an address, a name); times are those of ``time.monotonic``."""
+    """Counts failures by name and address; times are those of ``time.monotonic``."""
 
     def __init__(self) -> None:
         """Begin with a clean sheet."""
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, ...], tuple[int, float]] = OrderedDict()
 
-    def blocked(self, key: str, now_s: float) -> bool:
-        """Return whether ``key`` must wait: five failures, the last within a minute."""
-        count, last_s = self._failures.get(key, (0, 0.0))
-        return count >= FAILURES and now_s - last_s < WAIT_S
+    def blocked(self, name: str, host: str, now_s: float) -> bool:
+        """Return whether ``name`` from ``host`` must wait until a minute after the last failure."""
+        return (
+            self._count((host, name), now_s) >= _MOST
+            or self._count((host,), now_s) >= _MOST_OF_HOST
+        )
 
-    def failed(self, key: str, now_s: float) -> None:
+    def failed(self, name: str, host: str, now_s: float) -> None:
         """Note a failure."""
-        count, last_s = self._failures.pop(key, (0, now_s))
-        self._failures[key] = (1 if now_s - last_s >= WAIT_S else count + 1, now_s)
-        if len(self._failures) > _KEPT:
+        for key in ((host, name), (host,)):
+            self._failures[key] = (self._count(key, now_s) + 1, now_s)
+            self._failures.move_to_end(key)
+        while len(self._failures) > _KEPT:
             self._failures.popitem(last=False)
 
-    def succeeded(self, key: str) -> None:
-        """Forget the failures of ``key``."""
-        self._failures.pop(key, None)
+    def succeeded(self, name: str, host: str) -> None:
+        """Forget the failures of a name."""
+        self._failures.pop((host, name), None)
+
+    def _count(self, key: tuple[str, ...], now_s: float) -> int:
+        count, last_s = self._failures.get(key, (0, 0.0))
+        return count if now_s - last_s < WAIT_S else 0

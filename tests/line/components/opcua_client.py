@@ -37,8 +37,9 @@ class OpcuaClient(Child):
             raise BadStatus(answer["bad"])
         return answer["is"]
 
-    def connect(self, port: int, *more: str) -> None:
-        self.do("connect", f"opc.tcp://127.0.0.1:{port}/res2clip", *more)
+    def connect(self, port: int, *more: str, host: str = "127.0.0.1") -> None:
+        """Open a session: user, password, security and application URI may follow."""
+        self.do("connect", f"opc.tcp://{host}:{port}/res2clip", *more)
 
     def read(self, path: str) -> Any:
         return self.do("read", path)

@@ -42,6 +42,41 @@ class Host:
         await client.connect()
         self.client, self.index = client, await client.get_namespace_index(NAMESPACE)
 
+    async def stranger(self, url: str, security: str = "") -> None:
+        """Open a channel, and no session."""
+        self.client = Client(url, timeout=10)
+        if security:
+            await self.client.set_security_string(security)
+        await self.client.connect_socket()
+        await self.client.send_hello()
+        await self.client.open_secure_channel()
+
+    async def ask_for_session(self) -> None:
+        """Ask for a session without showing a certificate in the request."""
+        assert self.client is not None
+        params = ua.CreateSessionParameters()
+        params.ClientNonce = bytes(32)
+        params.EndpointUrl = self.client.server_url.geturl()
+        params.ClientDescription.ApplicationUri = self.client.application_uri
+        params.RequestedSessionTimeout = 60_000
+        await self.client.uaclient.create_session(params)
+
+    async def take_session(self, token: int) -> None:
+        """Name a session of another."""
+        assert self.client is not None
+        self.client.uaclient.protocol.authentication_token = ua.NodeId(token)
+        params = ua.ActivateSessionParameters()
+        params.UserIdentityToken = ua.AnonymousIdentityToken()
+        await self.client.uaclient.activate_session(params)
+
+    async def read_clock(self) -> None:
+        assert self.client is not None
+        await self.client.get_node(ua.ObjectIds.Server_ServerStatus_CurrentTime).read_value()
+
+    async def add_node(self) -> None:
+        assert self.client is not None
+        await self.client.nodes.objects.add_folder(self.index, "mine")
+
     async def disconnect(self) -> None:
         assert self.client is not None
         await self.client.disconnect()
