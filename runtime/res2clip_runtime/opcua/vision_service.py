@@ -96,7 +96,7 @@ class VisionService:
             texts = _texts(arguments, len(_INPUTS[path]))
             self._look()
             result.OutputArguments = self._methods[path](session, texts)
-            logger.info("opcua: %s by %s: %s", path.rpartition(".")[2], user.name, texts)
+            logger.info(f"opcua: {path.rpartition('.')[2]} by %s: %s", user.name, texts)
         except _Refused as refused:
             result.StatusCode = ua.StatusCode(refused.code)
         finally:
@@ -176,7 +176,12 @@ class VisionService:
             await self._space.write(self._space.empty(_LAST))
         elif isinstance(effect, Entered):
             log = logger.warning if effect.state is VisionState.ERROR else logger.info
-            log("opcua: %s%s", effect.state.title, f": {effect.reason}" if effect.reason else "")
+            # The state is in the text itself: events of one text are shown once a minute.
+            text = f"opcua: {effect.state.title}"
+            if effect.reason:
+                log(f"{text}: %s", effect.reason)
+            else:
+                log(text)
             await self._show_state()
             await self._events.state_changed(effect)
         else:

@@ -173,7 +173,7 @@ def check_triggers(config: LineConfig) -> None:
     commands = config.modbus or config.opcua or config.web
     if config.line.mode == "trigger" and not (commands or _by_input(config)):
         raise InputError(
-            'mode = "trigger", but no trigger can ever come; add [modbus], [opcua] or [web], '
+            'mode = "trigger", but no trigger can ever come; add [modbus] or [web] or [opcua], '
             'give a camera trigger = "line0", or set mode = "free"'
         )
 

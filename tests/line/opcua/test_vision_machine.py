@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from line.components.opcua_commands import LEGAL
 
 from res2clip_runtime.opcua.job import JobRequest, JobResult, Moment, ResultState
 from res2clip_runtime.opcua.standing import Standing
@@ -73,13 +74,6 @@ COMMANDS = {
     "stop": lambda it: it.stop(at(1)),
     "abort": lambda it: it.abort(at(1)),
     "reset": lambda it: it.reset(at(1)),
-}
-LEGAL = {
-    S.PREOPERATIONAL: {"prepare"},
-    S.READY: {"prepare", "single", "continuous", "reset"},
-    S.SINGLE_EXECUTION: {"stop", "abort"},
-    S.CONTINUOUS_EXECUTION: {"stop", "abort"},
-    S.ERROR: {"reset"},
 }
 
 
