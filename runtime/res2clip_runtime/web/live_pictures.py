@@ -14,6 +14,9 @@ from res2clip_runtime.web.recent_pictures import RecentPictures, Shot
 
 __all__ = ["Drawn", "LivePictures"]
 
+REPEAT_S = 0.25
+"""A picture that no newer one follows within so long is sent once more."""
+
 _View: TypeAlias = "tuple[str | None, bool]"
 """Camera (None: any) and whether with heat map."""
 
@@ -66,13 +69,22 @@ class LivePictures:
         return await self._draw(shot, heat)
 
     async def watch(self, camera: str | None, *, heat: bool) -> AsyncIterator[Drawn]:
-        """Yield the newest picture and every newer one; who is slow misses some."""
+        """Yield the newest picture and every newer one; who is slow misses some.
+
+        After a moment without a newer one the last comes again: browsers show a picture of such a
+        stream when the next begins, and would be a part behind where parts come one by one.
+        """
         with self._looking((camera, heat)) as channel:
             seen: Drawn | None = None
+            repeated = True
             while True:
                 while channel.drawn is None or channel.drawn is seen:
-                    await channel.drawn_anew.wait()
-                seen = channel.drawn
+                    if await _happens(channel.drawn_anew, None if repeated else REPEAT_S):
+                        continue
+                    assert seen is not None
+                    repeated = True
+                    yield seen
+                seen, repeated = channel.drawn, False
                 yield seen
 
     @contextmanager
@@ -110,6 +122,15 @@ class LivePictures:
     def _announce(self) -> None:
         event, self._changed = self._changed, asyncio.Event()
         event.set()
+
+
+async def _happens(event: asyncio.Event, within_s: float | None) -> bool:
+    """Return whether ``event`` is set within so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), within_s)
+    except asyncio.TimeoutError:
+        return False
+    return True
 
 
 def _draw(shot: Shot, heat: bool) -> bytes:
