@@ -20,6 +20,15 @@ from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.service.config import CameraTable
 from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
 
+SCRATCH_IS_SEEN = """(() => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [320, 240];
+    const pen = canvas.getContext('2d');
+    pen.drawImage(document.getElementById('picture'), 0, 0, 320, 240);
+    const [red, green, blue] = pen.getImageData(130, 49, 1, 1).data;
+    return red > 200 && green > 200 && blue < 170;
+})()"""
+
 
 def drop_part(folder: Path, name: str, seed: int, **kind: bool) -> None:
     """A picture appears in a watched folder, as a camera's software leaves it there."""
@@ -88,6 +97,9 @@ def test_ok_and_ng_are_seen_and_a_stale_ok_does_not_stay_green(
         drop_part(parts, "c", 20, scratched=True)
         detail = page.await_lamp("ng")
         assert "is above" in detail
+        page.click("#heat")
+        page.await_true(SCRATCH_IS_SEEN)  # of this part, not of the one before
+        page.click("#heat")
         page.await_picture()
         page.judge("ng")
         for number in range(8):
@@ -138,6 +150,28 @@ def test_lost_camera_is_a_fault_and_comes_back_by_itself(
             page.await_lamp("ng")
             page.expect("#tag").to_have_text("LIVE")
             page.expect("#banners .bad").to_have_count(0)
+
+
+def test_camera_can_be_chosen_and_the_lamp_shows_the_worst_of_all(
+    make_line, view, camera: MjpegServer, bad_film: Path, washer: Path
+) -> None:
+    with MjpegServer(bad_film, fps=5) as other:
+        side = f'[[camera]]\nname = "side"\nsource = "{other.url}"'
+        with make_line(camera.url, washer, tables=(side,)) as line:
+            page = view(line)
+            page.await_lamp("ng")
+            page.expect("#chip-cameras").to_contain_text("2 cameras")
+            page.find("#camera").select_option("side")
+            page.expect("#picture").to_have_attribute("src", "/api/live.mjpg?heat=1&camera=side")
+            page.click("#heat")
+            page.await_true(SCRATCH_IS_SEEN)
+            page.find("#camera").select_option("top")
+            page.await_picture()
+            page.judge("two-cameras")
+            other.kill()
+            detail = page.await_lamp("fault")
+            assert "side" in detail
+            page.expect("#tag").to_have_text("LIVE")
 
 
 def test_failing_model_is_a_fault_and_never_green(

@@ -217,6 +217,25 @@ def test_missed_part_is_chosen_on_the_score_strip(make_line, view, camera, washe
         page.expect("#part-heading").to_contain_text("is selected")
 
 
+def test_name_of_a_product_is_text_whatever_stands_in_it(make_line, view, camera) -> None:
+    name = '<img src=x onerror="document.title=1">'
+    with make_line(camera.noisy_url) as line:
+        page = view(line)
+        page.await_picture()
+        for count in (1, 2):
+            page.click("#freeze-teach")
+            page.click("#accept")
+            page.expect("#tray li").to_have_count(count)
+        page.find("#product-name").fill(name)
+        page.click("#teach")
+        page.await_true("['ok', 'ng'].includes(document.getElementById('lamp').dataset.kind)")
+        page.expect("#product").to_have_value(name)
+        page.click("#tab-teach")
+        page.expect("#references-word").to_contain_text(name)
+        page.await_true("document.querySelector('#references img').naturalWidth > 0")
+        assert page.tab.evaluate("document.querySelectorAll('[onerror]').length") == 0
+
+
 def test_line_tab_tells_of_cameras_outputs_and_times(make_line, view, camera, washer) -> None:
     tables = ('[jsonl]\nfolder = "results"',)
     with make_line(camera.url, washer, tables=tables) as line:

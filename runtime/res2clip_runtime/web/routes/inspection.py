@@ -74,11 +74,13 @@ def _decoded(data: bytes) -> PictureU8:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 width, height = picture.size
+    except Image.DecompressionBombError as err:
+        raise InputError(f"the picture is far too large, expected at most {_MOST_PX} px") from err
     except Exception as err:  # Pillow's decoders let TypeError, struct.error and others through
         raise InputError(f"this is no picture in one of the formats {', '.join(_FORMATS)}") from err
     if width * height > _MOST_PX:
         raise InputError(
-            f"the picture has {width} x {height} px, expected at most {_MOST_PX} in all"
+            f"the picture has {width} x {height} px, expected at most {_MOST_PX} px in all"
         )
     return decode_rgb(data, "the picture")
 
