@@ -159,7 +159,8 @@ def test_camera_can_be_chosen_and_the_lamp_shows_the_worst_of_all(
         side = f'[[camera]]\nname = "side"\nsource = "{other.url}"'
         with make_line(camera.url, washer, tables=(side,)) as line:
             page = view(line)
-            page.await_lamp("ng")
+            detail = page.await_lamp("ng")
+            assert detail.startswith("side: Part ")
             page.expect("#chip-cameras").to_contain_text("2 cameras")
             page.find("#camera").select_option("side")
             page.expect("#picture").to_have_attribute("src", "/api/live.mjpg?heat=1&camera=side")

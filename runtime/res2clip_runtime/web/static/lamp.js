@@ -30,7 +30,9 @@ export function lampOf(known, now) {
   if (!fresh.length) return waitingNext(entries, now);
   const shown = fresh.map(([, entry]) => shownOf(entry, now)).reduce((a, b) => (worse(b, a) ? b : a));
   if (shown.decision === "OK" && stale.length) return waitingOther(stale[0], now);
-  return decided(shown);
+  const lamp = decided(shown);
+  const where = health.cameras.length > 1 && shown.camera ? `${shown.camera}: ` : "";
+  return { ...lamp, detail: where + lamp.detail };
 }
 
 /** What is held, while it is; then the newest, also where no part has come since. */
