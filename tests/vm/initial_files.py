@@ -19,7 +19,7 @@ mount -t 9p -o $shared,ro,cache=loose host /h; mount -t tmpfs t /o; mkdir /o/upp
 mount -t overlay -o lowerdir=/h,upperdir=/o/upper,workdir=/o/work o /n
 mkdir -p /n/out; mount -t 9p -o $shared out /n/out
 mount --bind /dev /n/dev; mount -t proc p /n/proc; mount -t sysfs s /n/sys; ifconfig lo up
-chroot /n /bin/sh /out/begin.sh
+PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot /n /bin/sh /out/begin.sh
 {then}
 sync; poweroff -f
 """

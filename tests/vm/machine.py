@@ -11,10 +11,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
 from vm.initial_files import write_initial_files
 from vm.kernel import kernel_folder
 
@@ -53,7 +53,14 @@ def command_line(module: str, function: str, *arguments: object) -> str:
     )  # fmt: skip
 
 
-def run_machine(folder: Path, begin: str, *, cameras: int, timeout_s: float):
+def run_machine(
+    folder: Path,
+    begin: str,
+    *,
+    cameras: int,
+    timeout_s: float,
+    files: Mapping[str, str] | None = None,
+):
     """Boot, run ``begin`` with the shell, and return the answer that was left in ``/out``.
 
     Args:
@@ -61,10 +68,12 @@ def run_machine(folder: Path, begin: str, *, cameras: int, timeout_s: float):
         begin: a script for ``/bin/sh``, run by root before anything else.
         cameras: ``/dev/video0`` and so on.
         timeout_s: longest time for all of it.
+        files: what else lies in ``/out`` from the beginning.
     """
     out = folder / "out"
     out.mkdir()
-    (out / "begin.sh").write_text(begin)
+    for name, text in {"begin.sh": begin, **(files or {})}.items():
+        (out / name).write_text(text)
     kernel = kernel_folder()
     initial = write_initial_files(folder, kernel, cameras=cameras)
     console = out / "console.log"
