@@ -47,8 +47,9 @@ def everything() -> dict:
         "hanging model": hanging_model,
         "crash": lambda: recovery(crash, until=_EXITED),
         "program away": program_away,
-        "start": start,
         "stop": stop,
+        "start": start,
+        "stop while the model hangs": stop_while_the_model_hangs,
         "instructions": by_hand,
         "sandbox": sandbox,
     }
@@ -132,21 +133,24 @@ def kill(pid: int) -> float:
 def hanging_model() -> dict:
     """The thread that computes hangs in the engine; all others go on."""
     statuses: list[str] = []
+    debuggers: list[Child] = []
 
     def hang(pid: int) -> float:
-        command = [sys.executable, "-m", "vm.frozen_thread", str(pid)]
-        debuggers.append(Child(command, ready_line="frozen"))
+        debuggers.append(frozen_in_the_engine(pid))
         hangs_since_s = time.monotonic()
         await_true(lambda: "has not moved" in _status(), "the hang is told", deadline_s=LONG_S)
         statuses.append(_status())
         return hangs_since_s
 
-    debuggers: list[Child] = []
     answer = recovery(hang, until=_WATCHDOG)
-    for debugger in debuggers:
-        answer["debugger's exit code"] = debugger.process.wait(60)
-        debugger.end()
+    debuggers[0].process.wait(60)
+    debuggers[0].end()
     return {**answer, "status": statuses}
+
+
+def frozen_in_the_engine(pid: int) -> Child:
+    """Return the debugger that holds a thread of the service; it ends with the service."""
+    return Child([sys.executable, "-m", "vm.frozen_thread", str(pid)], ready_line="frozen")
 
 
 def program_away() -> dict:
@@ -168,9 +172,22 @@ def program_away() -> dict:
     }
 
 
+def stop() -> dict:
+    pid = main_pid()
+    began_s = time.monotonic()
+    systemctl("stop", "res2clip-run")
+    took_s = time.monotonic() - began_s
+    text = RESULTS.read_text()
+    return {
+        "took_s": took_s,
+        **show("ActiveState", "Result", "ExecMainStatus"),
+        "gone": process_is_gone(pid),
+        "whole": text.endswith("\n") and all(json.loads(line) for line in text.splitlines()),
+    }
+
+
 def start() -> dict:
     """What systemd is told between the start and READY."""
-    systemctl("stop", "res2clip-run")
     systemctl("start", "--no-block", "res2clip-run")
     states: list[list[str]] = []
 
@@ -186,18 +203,12 @@ def start() -> dict:
     return {"states": states}
 
 
-def stop() -> dict:
-    pid = main_pid()
-    began_s = time.monotonic()
-    systemctl("stop", "res2clip-run")
-    took_s = time.monotonic() - began_s
-    text = RESULTS.read_text()
-    return {
-        "took_s": took_s,
-        **show("ActiveState", "Result", "ExecMainStatus"),
-        "gone": process_is_gone(pid),
-        "whole": text.endswith("\n") and all(json.loads(line) for line in text.splitlines()),
-    }
+def stop_while_the_model_hangs() -> dict:
+    debugger = frozen_in_the_engine(main_pid())
+    answer = stop()
+    debugger.process.wait(60)
+    debugger.end()
+    return {**answer, "hang is said": any("inspection hangs" in text for _, text in journal())}
 
 
 def by_hand() -> dict:
