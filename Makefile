@@ -30,7 +30,7 @@ test-vm: $(READY)  ## real V4L2 cameras, and the unit under a real systemd, in v
 	if [ "$$(id -u)" = 0 ] && command -v apt-get; then apt-get update -qq; \
 		DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM); \
 	else echo 'not root on Debian, nothing is installed; needed: $(VM)'; fi
-	$(PY) -m pytest tests/vm
+	PATH="$$PATH:/usr/sbin" $(PY) -m pytest tests/vm
 
 system-packages:  ## what the tests of cameras and outputs need beside Python; for root on Debian
 	apt-get update -qq

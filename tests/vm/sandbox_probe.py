@@ -18,7 +18,7 @@ _NEW_USER_NAMESPACE = 0x10000000
 
 
 def main() -> None:
-    open_to_all, *_ = sys.argv[1:]
+    open_to_all, camera = sys.argv[1:]
     state = Path("/var/lib/res2clip/probe")
     answers = {
         "write state": _tried(lambda: state.write_text("x")),
@@ -31,7 +31,7 @@ def main() -> None:
         "read home": _tried(lambda: list(Path("/home").iterdir())),
         "read root's home": _tried(lambda: list(Path("/root").iterdir())),
         "read kernel log": _tried(lambda: os.open("/dev/kmsg", os.O_RDONLY)),
-        "open camera": _tried(lambda: os.open("/dev/video0", os.O_RDWR)),
+        "open camera": _tried(lambda: os.open(camera, os.O_RDWR)),
         "other users' processes": _processes_of_others(),
         "others' /tmp": sorted(path.name for path in Path("/tmp").iterdir()),
         "mode of its files": oct(state.stat().st_mode & 0o777),

@@ -231,7 +231,7 @@ def sandbox() -> dict:
     python = f"/opt/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     lines[lines.index("[Service]")] += (
         "\nType=oneshot\nEnvironment=LD_LIBRARY_PATH=/opt/python/lib"
-        f"\nExecStart={python} /etc/res2clip/sandbox_probe.py {open_to_all}"
+        f"\nExecStart={python} /etc/res2clip/sandbox_probe.py {open_to_all} {CAMERA}"
     )
     Path("/etc/systemd/system/probe.service").write_text("\n".join(lines))
     systemctl("daemon-reload")
