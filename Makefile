@@ -13,7 +13,7 @@ DEBIAN  := aravis-tools libaravis-0.8-0 gir1.2-aravis-0.8 python3-gi gir1.2-gst-
 	iproute2 openssl jq systemd
 
 # A machine of QEMU with virtual cameras, a systemd and a udev; its kernel is Debian's, only unpacked.
-VM      := qemu-system-x86 busybox-static cpio kmod v4l-utils systemd udev dbus iproute2 passwd
+VM      := qemu-system-x86 busybox-static cpio kmod v4l-utils systemd udev dbus iproute2
 
 .PHONY: demo test test-pythons test-vm lint format bench wheelhouse system-packages clean
 
@@ -28,7 +28,7 @@ test-pythons: $(READY)  ## the runtime's tests on the Pythons of JetPack 6 and 7
 
 test-vm: $(READY)  ## real V4L2 cameras, and the unit under a real systemd, in virtual machines (Debian)
 	if [ "$$(id -u)" = 0 ] && command -v apt-get; then apt-get update -qq; \
-		DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM); \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-upgrade --no-install-recommends $(VM); \
 	else echo 'not root on Debian, nothing is installed; needed: $(VM)'; fi
 	PATH="$$PATH:/usr/sbin" $(PY) -m pytest tests/vm
 
