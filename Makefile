@@ -12,7 +12,10 @@ DEBIAN  := aravis-tools libaravis-0.8-0 gir1.2-aravis-0.8 python3-gi gir1.2-gst-
 	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-rtsp mosquitto faketime \
 	iproute2 openssl jq systemd
 
-.PHONY: demo test test-pythons lint format bench wheelhouse system-packages clean
+# A machine of QEMU with virtual cameras, a systemd and a udev; its kernel is Debian's, only unpacked.
+VM      := qemu-system-x86 busybox-static cpio kmod v4l-utils systemd udev dbus iproute2
+
+.PHONY: demo test test-pythons test-vm lint format bench wheelhouse system-packages clean
 
 demo: $(READY)  ## draw a product, teach it, export, inspect, report
 	$(VENV)/bin/res2clip demo
@@ -22,6 +25,12 @@ test: $(READY)  ## every test, two files at a time: many wait for cameras, broke
 
 test-pythons: $(READY)  ## the runtime's tests on the Pythons of JetPack 6 and 7, where they are
 	$(PY) tests/other_pythons.py 3.10 3.12
+
+test-vm: $(READY)  ## real V4L2 cameras, and the unit under a real systemd, in virtual machines (Debian)
+	if [ "$$(id -u)" = 0 ] && command -v apt-get; then apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-upgrade --no-install-recommends $(VM); \
+	else echo 'not root on Debian, nothing is installed; needed: $(VM)'; fi
+	PATH="$$PATH:/usr/sbin" $(PY) -m pytest tests/vm
 
 system-packages:  ## what the tests of cameras and outputs need beside Python; for root on Debian
 	apt-get update -qq

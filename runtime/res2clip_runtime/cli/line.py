@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -45,6 +46,8 @@ __all__ = ["dry_run", "run_line"]
 
 logger = logging.getLogger(__name__)
 
+_STDERR = 2
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -65,6 +68,10 @@ def run_line(config: LineConfig, *, service: bool) -> int:
     Raises:
         Res2ClipError: the line could not begin.
     """
+    if service and not faulthandler.is_enabled():
+        # systemd's watchdog ends a hang with SIGABRT: the journal then says where it hung. By its
+        # number, as it must still be there when Python's own objects are not.
+        faulthandler.enable(_STDERR)
     form = config.line.log_format if service else None
     level = config.line.log_level if service else "warning"
     # A summary's percentiles need memory that grows with the pictures: only for a person's run.

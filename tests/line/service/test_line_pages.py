@@ -54,6 +54,8 @@ def test_tests_that_the_page_names_exist() -> None:
     assert named
     for name in named:
         assert (Path(__file__).parent / f"{name}.py").exists(), name
+    for place in re.findall(r"`(tests/[\w/]+)`", page):
+        assert any((DOCS.parent / path).exists() for path in (place, f"{place}.py")), place
 
 
 def test_four_commands_of_the_page_give_verdicts(

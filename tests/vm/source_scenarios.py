@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
+from contextlib import AbstractContextManager
 
 import numpy as np
+from line.components.child import await_true
+from vm.camera_faults import broken_stream, unplugged
 
 from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.sources import CameraSettings, open_source
 from res2clip_runtime.sources.v4l2 import list_devices
 
 SMALL = CameraSettings(width=640, height=360)
-DRIVER = Path("/sys/bus/platform/drivers/vivid")
 
 
 def everything() -> dict:
@@ -31,8 +30,8 @@ def everything() -> dict:
         ("no V4L2 format", "0", CameraSettings(pixel_format="BayerRG8")),
     ):
         answers[name] = pictures(place, settings)
-    answers["fatal error"] = lost_and_found(fatal_error, lambda: None)
-    answers["unplugged"] = lost_and_found(lambda: driver("unbind"), lambda: driver("bind"))
+    answers["fatal error"] = lost_and_found(broken_stream(0))
+    answers["unplugged"] = lost_and_found(unplugged())
     return answers
 
 
@@ -53,32 +52,20 @@ def pictures(place: str, settings: CameraSettings) -> dict | str:
         return f"{type(err).__name__}: {err}"
 
 
-def lost_and_found(break_it: Callable[[], None], mend_it: Callable[[], None]) -> dict:
+def lost_and_found(fault: AbstractContextManager[None]) -> dict:
     answers: dict[str, object] = {}
     source = open_source("0", settings=SMALL)
     source.read(10.0)
-    break_it()
-    start = time.monotonic()
-    try:
-        while time.monotonic() < start + 20:
-            source.read(0.2)
-    except Res2ClipError as err:
-        answers["lost"] = str(err)
-    answers["lost_after_s"] = time.monotonic() - start
-    source.close()
-    answers["while away"] = pictures("0", SMALL)
-    mend_it()
-    end = time.monotonic() + 20
-    while not list_devices() and time.monotonic() < end:
-        time.sleep(0.05)
+    with fault:
+        start = time.monotonic()
+        try:
+            while time.monotonic() < start + 20:
+                source.read(0.2)
+        except Res2ClipError as err:
+            answers["lost"] = str(err)
+        answers["lost_after_s"] = time.monotonic() - start
+        source.close()
+        answers["while away"] = pictures("0", SMALL)
+    await_true(list_devices, "there is a camera")
     answers["again"] = pictures("0", SMALL)
     return answers
-
-
-def fatal_error() -> None:
-    command = ["v4l2-ctl", "-d", "0", "-c", "inject_fatal_streaming_error=1"]
-    subprocess.run(command, check=True)
-
-
-def driver(what: str) -> None:
-    (DRIVER / what).write_text("vivid.0")
