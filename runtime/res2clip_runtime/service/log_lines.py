@@ -10,6 +10,8 @@ import time
 from datetime import datetime, timezone
 from typing import Literal
 
+from res2clip_runtime.safe_text import shown
+
 __all__ = ["JsonLines", "RepeatFilter", "TextLines", "hide_secrets", "line_formatter"]
 
 _SUBJECTS = ("%s", "camera %s", "sink %s", "recipe %s", "product %s")
@@ -55,7 +57,7 @@ class _Lines(logging.Formatter):
     def values(self, record: logging.LogRecord) -> dict[str, object]:
         """Return what an event says, in order."""
         moment = datetime.fromtimestamp(record.created, timezone.utc)
-        text = " ".join(hide_secrets(record.getMessage()).split())
+        text = shown(" ".join(hide_secrets(record.getMessage()).split()))
         values: dict[str, object] = {
             "time": moment.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

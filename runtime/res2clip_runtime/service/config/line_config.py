@@ -95,6 +95,8 @@ def load_config(path: Path) -> LineConfig:
         raise InputError(f"{path} cannot be read: {err}") from err
     except tomllib.TOMLDecodeError as err:
         raise InputError(f"{path} is no TOML: {err}; texts stand in quotes") from err
+    except RecursionError as err:
+        raise InputError(f"{path} is no configuration: it is nested too deeply") from err
     return _from_values(values, path)
 
 
