@@ -41,7 +41,9 @@ class GraphStages(ABC):
 
     def match(self, patches: FloatArray, bank: FloatArray, bank_rho: FloatArray) -> FloatArray:
         """Return (B, T, P, D) residuals of (B, T, P, D) patches against a (T, N, D) bank."""
-        (residual,) = self._run("match", patches.shape, patches=patches, bank=bank, bank_rho=bank_rho)
+        (residual,) = self._run(
+            "match", patches.shape, patches=patches, bank=bank, bank_rho=bank_rho
+        )
         return residual
 
     def heads(

@@ -1,0 +1,89 @@
+"""The line under attack, and what a good client and the system can tell of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+from line.components.child import await_true
+from line.components.plc import Plc
+from line.components.running_line import RunningLine
+
+from res2clip_runtime.modbus.registers import StatusBit
+
+_ANSWERS = {1: StatusBit.OK, 2: StatusBit.NG}
+
+
+class HostileLine(RunningLine):
+    """Runs while the ``with`` block does."""
+
+    def __init__(self, folder: Path, camera: str, *, bundle: Path, modbus: int) -> None:
+        self.modbus = modbus
+        config = folder / "line.toml"
+        config.write_text(
+            f"""
+            [line]
+            mode = "trigger"
+            deadline_ms = 5000
+            product = "washer"
+            [model]
+            bundle = {json.dumps(str(bundle))}
+            threads = 1
+            [[camera]]
+            name = "top"
+            source = {json.dumps(camera)}
+            [[recipe]]
+            file = "washer.recipe.safetensors"
+            [[recipe]]
+            file = "strict.recipe.safetensors"
+            threshold = -1e6
+            [modbus]
+            port = {modbus}
+            plc_heartbeat_s = 0.0
+            [modbus.recipes]
+            1 = "washer"
+            2 = "strict"
+            """,
+            encoding="utf-8",
+        )
+        super().__init__(config)
+
+    def __enter__(self) -> HostileLine:
+        with closing(Plc(self.modbus)) as plc:
+            plc.await_status(StatusBit.READY)
+        self.check_plc()
+        return self
+
+    def check_plc(self) -> None:
+        """Let a good PLC have a part inspected with each recipe; its answers must be right."""
+        with closing(Plc(self.modbus)) as plc:
+            for recipe, answer in _ANSWERS.items():
+                plc._write(101, [0, 0, 0])
+                plc._write(103, [recipe])
+                bits = plc.inspect()
+                assert StatusBit.VALID in bits, f"{bits!r} {plc.fault!r}"
+                assert bits & (StatusBit.OK | StatusBit.NG) == answer
+            plc._write(103, [1])
+
+    @property
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    @property
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * 4096 / 1e6
+
+    def await_descriptors(self, most: int) -> None:
+        await_true(lambda: self.descriptors <= most, f"at most {most} descriptors are open")
+
+    def complaints(self) -> list[str]:
+        """Return the events that tell of a defect of ours."""
+        marks = ("a defect of res2clip", "Traceback", "level=critical")
+        return [event for event in self.log.splitlines() if any(m in event for m in marks)]
