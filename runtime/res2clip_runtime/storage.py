@@ -22,8 +22,14 @@ __all__ = [
 ]
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write ``data`` to ``path``: temporary name, fsync, rename, fsync of the directory.
+
+    Args:
+        path: a file, new or replaced.
+        data: all of it.
+        private: only its owner may read it, who stays the same: what root changes can still be
+            read by the service it belongs to.
 
     Raises:
         OutputError: the disk is full or the place not writable; an older file stays as it was.
@@ -38,7 +44,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
+        if private:  # mkstemp made it 0600
+            _keep_owner(path, temporary)
+        else:
+            Path(temporary).chmod(0o666 & ~_umask())
         move_durably(Path(temporary), path)
     except OSError as err:
         raise output_error(path, err) from err
@@ -92,6 +101,12 @@ def data_directory() -> Path:
 def printable_name(name: str) -> str:
     """Return a file name as valid text; bytes that are no UTF-8 become hexadecimal escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _keep_owner(path: Path, temporary: str) -> None:
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        was = path.stat()
+        os.chown(temporary, was.st_uid, was.st_gid)
 
 
 def _umask() -> int:

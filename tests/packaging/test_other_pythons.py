@@ -19,7 +19,7 @@ import numpy as np
 import res2clip_runtime
 from res2clip_runtime import Bundle, Inspector
 
-optional = {"av", "cv2", "pyarrow", "ray", "openvino", "tensorrt", "pycuda"}
+optional = {"starlette", "uvicorn", "av", "cv2", "pyarrow", "ray", "openvino", "tensorrt", "pycuda"}
 for module in pkgutil.walk_packages(res2clip_runtime.__path__, "res2clip_runtime."):
     if module.name.endswith("__main__"):
         continue

@@ -126,8 +126,7 @@ def inspect(
         raise typer.Exit(run_config(config, dry=dry_run, log_format=log_format))
     if trigger == "software":
         raise typer.BadParameter(
-            "nobody could trigger it; a configuration with [modbus] or [http] can: "
-            "res2clip-run init"
+            "nobody could trigger it; a configuration with [modbus] or [web] can: res2clip-run init"
         )
     if dry_run or log_format is not None:
         raise typer.BadParameter("--dry-run and --log-format need --config FILE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,7 +13,6 @@ from res2clip_runtime.modbus import ModbusConfig, ModbusServer
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
-from res2clip_runtime.service.http_control import HttpControl
 from res2clip_runtime.service.line import Line
 from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile, taught_files
 from res2clip_runtime.sinks.backoff import Backoff
@@ -24,6 +24,7 @@ from res2clip_runtime.sinks.webhook import Webhook
 from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.teaching import check_encoder
+from res2clip_runtime.web import WebServer
 
 __all__ = [
     "attach_controls",
@@ -95,7 +96,8 @@ def _usable(file: Path, loaded: dict[Path, Recipe], stages: Stages) -> bool:
 
 def camera_plans(config: LineConfig) -> list[CameraPlan]:
     """Return the line's cameras; what the line itself writes is no source of pictures."""
-    written = [sink.folder for sink in (config.jsonl, config.pictures) if sink is not None]
+    tables = (config.jsonl, config.pictures, config.web)
+    written = [config.base / table.folder for table in tables if table is not None]
     return [table.plan(base=config.base, exclude=written) for table in config.camera]
 
 
@@ -134,7 +136,7 @@ def close_all(sinks: Sequence[SinkWorker]) -> None:
 
 
 def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
-    """Let Modbus, HTTP and Prometheus at the line; ``stack`` closes what serves them.
+    """Let Modbus, the page and Prometheus at the line; ``stack`` closes what serves them.
 
     Raises:
         OutputError: an address cannot be listened on.
@@ -146,8 +148,9 @@ def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
         server = stack.enter_context(ModbusServer(config.modbus, line))
         line.add_listener(server.take)
         line.add_control(server.health)
-    if config.http is not None:
-        stack.enter_context(HttpControl(config.http, line))
+    if config.web is not None:
+        web = dataclasses.replace(config.web, folder=config.base / config.web.folder)
+        stack.enter_context(WebServer(web, line, add_sink=line.add_sink))
     if config.metrics is not None:
         page = SinkWorker(MetricsPage(config.metrics, line), name="metrics", pictures=False)
         line.add_sink(page)
@@ -157,12 +160,12 @@ def check_triggers(config: LineConfig) -> None:
     """Refuse a line that waits for triggers which nobody can give.
 
     Raises:
-        InputError: it has neither a PLC nor HTTP nor a camera with an input.
+        InputError: it has neither a PLC nor a page nor a camera with an input.
     """
     by_input = any(table.trigger.startswith("line") for table in config.camera)
-    if config.line.mode == "trigger" and not (config.modbus or config.http or by_input):
+    if config.line.mode == "trigger" and not (config.modbus or config.web or by_input):
         raise InputError(
-            'mode = "trigger", but no trigger can ever come; add [modbus] or [http], '
+            'mode = "trigger", but no trigger can ever come; add [modbus] or [web], '
             'give a camera trigger = "line0", or set mode = "free"'
         )
 

@@ -84,7 +84,7 @@ def check_outputs(config: LineConfig, products: tuple[str, ...]) -> Iterator[Che
         port = parts.port or (443 if parts.scheme == "https" else 80)
         yield _tried("webhook", lambda: _reached(str(parts.hostname), port))
     for name, table in (("modbus", config.modbus), ("metrics", config.metrics),
-                        ("http", config.http)):  # fmt: skip
+                        ("web", config.web)):  # fmt: skip
         if table is not None:
             host, port = table.host, table.port
             yield _tried(name, lambda host=host, port=port: _listens(host, port))  # type: ignore[misc]

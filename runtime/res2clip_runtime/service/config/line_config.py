@@ -14,13 +14,13 @@ from res2clip_runtime.service.config.camera_table import CameraTable
 from res2clip_runtime.service.config.line_table import LineTable
 from res2clip_runtime.service.config.model_table import ModelTable
 from res2clip_runtime.service.config.table import nearest, read_table
-from res2clip_runtime.service.http_control import HttpConfig
 from res2clip_runtime.service.recipe_book import RecipeFile
 from res2clip_runtime.sinks.kept_pictures import PicturesConfig
 from res2clip_runtime.sinks.metrics_page import MetricsConfig
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig
 from res2clip_runtime.sinks.rotating_jsonl import JsonlConfig
 from res2clip_runtime.sinks.webhook import WebhookConfig
+from res2clip_runtime.web.config import WebConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -58,8 +58,8 @@ class LineConfig:
     """``[metrics]``: figures for Prometheus."""
     modbus: ModbusConfig | None = None
     """``[modbus]``: a PLC triggers, reads results and chooses products."""
-    http: HttpConfig | None = None
-    """``[http]``: triggers, the choice of product and the line's health over HTTP."""
+    web: WebConfig | None = None
+    """``[web]``: the page, and the HTTP API behind it."""
     base: Path = field(default_factory=Path.cwd)
     """Folder that relative places are relative to; not a key of the file."""
 
@@ -79,7 +79,7 @@ class LineConfig:
     @property
     def taught_folder(self) -> Path | None:
         """Where products taught while the line runs are kept; None: none can be."""
-        return None
+        return self.base / self.web.taught_folder if self.web else None
 
 
 def load_config(path: Path) -> LineConfig:

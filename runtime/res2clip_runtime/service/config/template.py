@@ -78,9 +78,14 @@ folder = "results/pictures"
 # [metrics]                  # for Prometheus
 # port = 9109
 
-# [http]                     # POST /trigger, POST /product, GET /health
+# [web]                      # the page and the HTTP API: docs/page.md, docs/http.md
+# host = "127.0.0.1"         # any other address needs users_file, certificate and private_key
 # port = 8109
-# token_file = "http.token"
+# folder = "page"            # recipes taught on the page, NG pictures, feedback, audit log
+# users_file = "users.toml"  # made by: res2clip-run users add NAME --role operator --file ...
+# certificate = "server.crt"
+# private_key = "server.key"
+# names = ["panel3.example"] # of this machine in browsers, beside its host name and addresses
 """
 
 
