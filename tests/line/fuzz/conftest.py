@@ -21,6 +21,7 @@ def target(
 ) -> Iterator[HostileLine]:
     """A line at a trigger; ``washer`` (recipe 1) finds its part good, ``strict`` (2) never."""
     pytest.importorskip("av", reason="the extra 'video' is not installed")
+    pytest.importorskip("uvicorn", reason="the extra 'web' is not installed")
     pytest.importorskip("pymodbus", reason="the extra 'plc' is not installed")
     folder = tmp_path_factory.mktemp("hostile")
     for product in ("washer", "strict"):
@@ -28,5 +29,23 @@ def target(
         recipe.save(folder / f"{product}.recipe.safetensors")
     with ExitStack() as stack:
         film = stack.enter_context(MjpegServer(save_parts(folder / "film", 1, first_seed=10)))
-        line = HostileLine(folder, film.url, bundle=bundle, modbus=free_port())
+        line = HostileLine(folder, film.url, bundle=bundle, modbus=free_port(), web=free_port())
         yield stack.enter_context(line)
+
+
+@pytest.fixture
+def level(target: HostileLine) -> Iterator[HostileLine]:
+    """The line, which must not have grown or complained when the test is over."""
+    target.check_plc()
+    target.check_page()
+    threads, descriptors, memory = target.threads, target.descriptors, target.memory_mb
+    complaints, events = len(target.complaints()), target.log.count("\n")
+    yield target
+    target.check_plc()
+    target.check_page()
+    target.await_descriptors(descriptors + 1)
+    assert target.threads <= threads + 3  # decoders come and go; a leak would be dozens
+    assert target.memory_mb < memory + 60
+    assert target.complaints()[complaints:] == []
+    assert target.log.count("\n") < events + 40, "a client fills the disk"
+    assert target.process.poll() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +19,8 @@ _ANSWERS = {1: StatusBit.OK, 2: StatusBit.NG}
 class HostileLine(RunningLine):
     """Runs while the ``with`` block does."""
 
-    def __init__(self, folder: Path, camera: str, *, bundle: Path, modbus: int) -> None:
-        self.modbus = modbus
+    def __init__(self, folder: Path, camera: str, *, bundle: Path, modbus: int, web: int) -> None:
+        self.modbus, self.web = modbus, web
         config = folder / "line.toml"
         config.write_text(
             f"""
@@ -44,6 +45,10 @@ class HostileLine(RunningLine):
             [modbus.recipes]
             1 = "washer"
             2 = "strict"
+            [web]
+            port = {web}
+            wait_s = 10.0
+            upload_mb = 8.0
             """,
             encoding="utf-8",
         )
@@ -53,6 +58,7 @@ class HostileLine(RunningLine):
         with closing(Plc(self.modbus)) as plc:
             plc.await_status(StatusBit.READY)
         self.check_plc()
+        self.check_page()
         return self
 
     def check_plc(self) -> None:
@@ -65,6 +71,31 @@ class HostileLine(RunningLine):
                 assert StatusBit.VALID in bits, f"{bits!r} {plc.fault!r}"
                 assert bits & (StatusBit.OK | StatusBit.NG) == answer
             plc._write(103, [1])
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str):
+        """Return (status, JSON or bytes) of a well-formed request by a program."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        peer = http.client.HTTPConnection("127.0.0.1", self.web, timeout=20)
+        try:
+            given = {"X-Res2clip": "1", **{k.replace("_", "-"): v for k, v in headers.items()}}
+            peer.request(method, path, body=None if body is None else data, headers=given)
+            answer = peer.getresponse()
+            content = answer.read()
+            json_type = answer.getheader("Content-Type") == "application/json"
+            return answer.status, json.loads(content) if json_type else content
+        finally:
+            peer.close()
+
+    def check_page(self) -> None:
+        """Let a good host program trigger a part; its answer must be right."""
+        assert self.ask("POST", "/api/product", {"product": "washer"})[0] == 200
+        status, verdict = self.ask("POST", "/api/trigger?wait", {})
+        assert (status, verdict["decision"], verdict["product"]) == (200, "OK", "washer")
+
+    @property
+    def inspected(self) -> int:
+        """Parts so far."""
+        return int(self.ask("GET", "/api/health")[1]["inspected"])
 
     @property
     def threads(self) -> int:

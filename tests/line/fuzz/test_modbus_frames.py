@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from line.components.child import await_true
@@ -46,22 +44,6 @@ def throw(line: HostileLine, *pieces: bytes) -> bytes:
 def frame(body: bytes, *, transaction: int = 1, protocol: int = 0, length: int | None = None):
     size = len(body) + 1 if length is None else length
     return struct.pack(">HHHB", transaction, protocol, size, 1) + body
-
-
-@pytest.fixture
-def level(target: HostileLine) -> Iterator[HostileLine]:
-    """The line, which must not have grown or complained when the test is over."""
-    target.check_plc()
-    threads, descriptors, memory = target.threads, target.descriptors, target.memory_mb
-    complaints, events = len(target.complaints()), target.log.count("\n")
-    yield target
-    target.check_plc()
-    target.await_descriptors(descriptors)
-    assert target.threads <= threads
-    assert target.memory_mb < memory + 40
-    assert target.complaints()[complaints:] == []
-    assert target.log.count("\n") < events + 40, "a client fills the disk"
-    assert target.process.poll() is None
 
 
 bodies = st.binary(max_size=260)
