@@ -93,6 +93,10 @@ class HostileLine(RunningLine):
         assert (status, verdict["decision"], verdict["product"]) == (200, "OK", "washer")
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.web}"
+
+    @property
     def inspected(self) -> int:
         """Parts so far."""
         return int(self.ask("GET", "/api/health")[1]["inspected"])
