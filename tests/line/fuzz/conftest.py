@@ -27,9 +27,17 @@ def target(
     for product in ("washer", "strict"):
         recipe = inspector.teach([draw_part(seed) for seed in range(4)], product=product)
         recipe.save(folder / f"{product}.recipe.safetensors")
+    (threshold,) = recipe.thresholds.values()
     with ExitStack() as stack:
         film = stack.enter_context(MjpegServer(save_parts(folder / "film", 1, first_seed=10)))
-        line = HostileLine(folder, film.url, bundle=bundle, modbus=free_port(), web=free_port())
+        line = HostileLine(
+            folder,
+            film.url,
+            bundle=bundle,
+            modbus=free_port(),
+            web=free_port(),
+            threshold=threshold.score,
+        )
         yield stack.enter_context(line)
 
 

@@ -17,9 +17,11 @@ _ANSWERS = {1: StatusBit.OK, 2: StatusBit.NG}
 
 
 class HostileLine(RunningLine):
-    """Runs while the ``with`` block does."""
+    """Runs while the ``with`` block does; its thresholds nobody can move."""
 
-    def __init__(self, folder: Path, camera: str, *, bundle: Path, modbus: int, web: int) -> None:
+    def __init__(
+        self, folder: Path, camera: str, *, bundle: Path, modbus: int, web: int, threshold: float
+    ) -> None:
         self.modbus, self.web = modbus, web
         config = folder / "line.toml"
         config.write_text(
@@ -36,6 +38,7 @@ class HostileLine(RunningLine):
             source = {json.dumps(camera)}
             [[recipe]]
             file = "washer.recipe.safetensors"
+            threshold = {threshold!r}
             [[recipe]]
             file = "strict.recipe.safetensors"
             threshold = -1e6
@@ -82,7 +85,7 @@ class HostileLine(RunningLine):
             answer = peer.getresponse()
             content = answer.read()
             json_type = answer.getheader("Content-Type") == "application/json"
-            return answer.status, json.loads(content) if json_type else content
+            return answer.status, json.loads(content) if json_type and content else content
         finally:
             peer.close()
 
