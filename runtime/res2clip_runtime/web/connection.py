@@ -9,14 +9,18 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["Connection"]
+__all__ = ["ABORT", "Connection"]
 
 logger = logging.getLogger(__name__)
 
+ABORT = "res2clip.abort"
+"""Key of the request's state: a call that ends the connection at once."""
 MOST = 256
 """Connections at once; one more is closed."""
 FIRST_S = 10.0
 """A connection that has sent no whole request by then is closed."""
+_SEND_BYTES = 131_072
+"""What waits in the kernel for a slow viewer is old when it arrives: a picture or two."""
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 """A viewer whose power is cut says no goodbye: it is missed after a minute."""
 
@@ -34,7 +38,7 @@ class Connection(H11Protocol):
         if len(self.connections) > MOST:
             transport.abort()
             return
-        _keep_alive(transport.get_extra_info("socket"))
+        _tune(transport.get_extra_info("socket"))
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -48,6 +52,8 @@ class Connection(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._forget_deadline()
+            # For a stream to a viewer who takes nothing: no polite end would ever get through.
+            self.cycle.scope["state"][ABORT] = self.transport.abort
 
     def on_response_complete(self) -> None:
         """Wait for the next request; half of one is as good as none."""
@@ -69,9 +75,10 @@ class Connection(H11Protocol):
             self._deadline = None
 
 
-def _keep_alive(connection: Any) -> None:
+def _tune(connection: Any) -> None:
     if connection is None:
         return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEP_ALIVE:
         if hasattr(socket, name):

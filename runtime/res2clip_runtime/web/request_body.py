@@ -36,20 +36,20 @@ async def read_body(request: Request, *, most_bytes: int) -> bytes:
     Raises:
         HTTPException: it is larger than ``most_bytes``, or does not come in time.
     """
-    declared = request.headers.get("content-length", "")
-    too_large = declared.isdigit() and (len(declared) > 18 or int(declared) > most_bytes)
+    close = {"Connection": "close"}
+    too_large = HTTPException(413, f"the body is larger than {most_bytes} bytes", close)
+    declared = request.headers.get("content-length", "0")
+    if len(declared) > 15 or int(declared) > most_bytes + _DRAIN_BYTES:
+        raise too_large
     try:
-        data = await asyncio.wait_for(_received(request, 0 if too_large else most_bytes), _WITHIN_S)
+        data = await asyncio.wait_for(_received(request, most_bytes), _WITHIN_S)
     except asyncio.TimeoutError as err:
-        raise HTTPException(
-            408, f"the body did not come within {_WITHIN_S:.0f} s", {"Connection": "close"}
-        ) from err
+        message = f"the body did not come within {_WITHIN_S:.0f} s"
+        raise HTTPException(408, message, close) from err
     except ClientDisconnect as err:
         raise HTTPException(400, "the body broke off") from err
-    if data is None or too_large:
-        raise HTTPException(
-            413, f"the body is larger than {most_bytes} bytes", {"Connection": "close"}
-        )
+    if data is None:
+        raise too_large
     return data
 
 
@@ -149,8 +149,17 @@ def check_query(request: Request, *known: str) -> None:
 
 
 def flag(request: Request, name: str) -> bool:
-    """Return whether a parameter is there, and not ``0``, ``false`` or ``no``."""
-    return request.query_params.get(name, "0") not in ("0", "false", "no")
+    """Return whether a parameter is there, and not ``0``, ``false`` or ``no``.
+
+    Raises:
+        HTTPException: it is neither that nor nothing, ``1``, ``true`` or ``yes``.
+    """
+    value = request.query_params.get(name, "0").lower()
+    if value in ("0", "false", "no"):
+        return False
+    if value in ("", "1", "true", "yes"):
+        return True
+    raise HTTPException(400, f"{name} is {_short(value)}, expected true or false")
 
 
 def text_in_query(request: Request, name: str, *, longest: int = 200) -> str | None:

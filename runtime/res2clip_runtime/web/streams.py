@@ -9,12 +9,15 @@ from collections.abc import AsyncGenerator, Callable
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from res2clip_runtime.web.connection import ABORT
+
 __all__ = ["Streams"]
 
 logger = logging.getLogger(__name__)
 
 MOST = 64
 """Streams at once; each open page takes two."""
+_GOODBYE_S = 0.5
 _STUCK_S = 30.0
 """A viewer that takes nothing for so long is gone."""
 
@@ -97,7 +100,7 @@ class _Stream:
                 await asyncio.gather(self._pump, gone, return_exceptions=True)
             if not self._pump.cancelled() and (err := self._pump.exception()) is not None:
                 logger.error("a defect of res2clip, please report it: a stream", exc_info=err)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await _finish(scope, send)
         finally:
             self._registry.discard(self)
             await self._chunks.aclose()
@@ -108,6 +111,15 @@ class _Stream:
             self._sending_since_s = loop.time()
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             self._sending_since_s = None
+
+
+async def _finish(scope: Scope, send: Send) -> None:
+    """End the answer; a viewer who does not even take that is cut off."""
+    last = {"type": "http.response.body", "body": b"", "more_body": False}
+    try:
+        await asyncio.wait_for(send(last), _GOODBYE_S)
+    except asyncio.TimeoutError:
+        scope["state"][ABORT]()
 
 
 async def _disconnected(receive: Receive) -> None:

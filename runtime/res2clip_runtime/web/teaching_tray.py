@@ -7,9 +7,12 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from res2clip_runtime.errors import InputError
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.quality import exposure_doubts, measure_sharpness, sharpness_doubts
+from res2clip_runtime.spec import sha256_hex
 from res2clip_runtime.web.recent_pictures import Shot
 
 __all__ = ["Candidate", "TeachingTray"]
@@ -34,6 +37,8 @@ class Candidate:
     """When it was taken."""
     picture: PictureU8 = field(repr=False)
     """(H, W, 3) uint8 RGB."""
+    digest: str = field(repr=False)
+    """Of the pixels: a copy teaches nothing."""
     doubts: tuple[str, ...] = ()
     """What speaks against teaching with it."""
 
@@ -52,13 +57,15 @@ class TeachingTray:
         Raises:
             InputError: the tray is full, or holds this very picture.
         """
-        self._check(user, shot)
+        digest = sha256_hex(np.ascontiguousarray(shot.picture).data)
+        self._check(user, shot, digest)
         candidate = Candidate(
             candidate_id=secrets.token_urlsafe(12),
             number=shot.number,
             camera=shot.verdict.camera,
             captured_at=shot.verdict.captured_at,
             picture=shot.picture,
+            digest=digest,
             doubts=_doubts(shot.picture),
         )
         with self._lock:
@@ -80,11 +87,11 @@ class TeachingTray:
                 self._of_user.pop(user, None)
             return found
 
-    def _check(self, user: str, shot: Shot) -> None:
+    def _check(self, user: str, shot: Shot, digest: str) -> None:
         with self._lock:
             own: OrderedDict[str, Candidate] = self._of_user.get(user, OrderedDict())
-            if any(c.number == shot.number for c in own.values()):
-                raise InputError("this picture is in the tray already; wait for the next part")
+            if any(c.digest == digest for c in own.values()):
+                raise InputError("this picture is in the tray already; wait for another")
             if len(own) >= MOST_OF_ONE:
                 raise InputError(f"the tray holds {MOST_OF_ONE} pictures; remove one first")
             held = sum(c.picture.nbytes for all_ in self._of_user.values() for c in all_.values())

@@ -36,14 +36,14 @@ async def parts(call: Call) -> ASGIApp:
 async def trigger(call: Call) -> ASGIApp:
     """Ask for an inspection; with ``?wait`` return its verdict."""
     check_query(call.request, "wait")
-    state = call.state
+    state, waits = call.state, flag(call.request, "wait")
     wanted = a_text(await read_object(call.request, "id"), "id", required=False)
     if wanted is not None:
         if not wanted:
             raise HTTPException(400, "id is '', expected a text, or no id")
         state.answers.forget(wanted)
     trigger_id = state.control.trigger(wanted)
-    if not flag(call.request, "wait"):
+    if not waits:
         return JSONResponse({"id": trigger_id}, 202)
     verdict = await state.answers.wait(trigger_id, state.config.wait_s)
     if verdict is None:

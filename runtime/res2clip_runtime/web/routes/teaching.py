@@ -85,9 +85,8 @@ async def teach_product(call: Call) -> ASGIApp:
     check_query(call.request)
     state = call.state
     given = await read_object(call.request, "product", "pictures", "replace")
-    product = a_product(given)
-    candidates = [_candidate(call, each) for each in _ids(given)]
-    replace = a_flag(given, "replace")
+    product, ids, replace = a_product(given), _ids(given), a_flag(given, "replace")
+    candidates = [_candidate(call, each) for each in ids]
     if product in state.control.products and not replace:
         raise HTTPException(
             409, f"there is a product '{product}' already; say that it is to be replaced"
