@@ -7,12 +7,20 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+from attacks.payloads import pickled, safetensors, torch_zip
 from line.components.child import await_true
 from line.components.plc import Plc
 from line.components.running_line import RunningLine
 
 from res2clip_runtime.modbus.registers import StatusBit
 
+HOSTILE_RECIPES = {
+    "pickle": pickled(),
+    "torch": torch_zip(pickled()),
+    "header": safetensors(b"{}", length=2**63),
+    "nothing": b"",
+}
+"""What somebody put beside the recipes taught on the page."""
 _ANSWERS = {1: StatusBit.OK, 2: StatusBit.NG}
 
 
@@ -23,6 +31,11 @@ class HostileLine(RunningLine):
         self, folder: Path, camera: str, *, bundle: Path, modbus: int, web: int, threshold: float
     ) -> None:
         self.modbus, self.web = modbus, web
+        taught = folder / "page" / "recipes"
+        taught.mkdir(parents=True)
+        for name, data in HOSTILE_RECIPES.items():
+            (taught / f"{name}.recipe.safetensors").write_bytes(data)
+        (taught / "device.recipe.safetensors").symlink_to("/dev/zero")
         config = folder / "line.toml"
         config.write_text(
             f"""

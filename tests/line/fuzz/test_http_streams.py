@@ -15,7 +15,7 @@ from attacks.test_pictures import encoded, endless_gif, tiff
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from line.components.child import await_true
-from line.fuzz.hostile_line import HostileLine
+from line.fuzz.hostile_line import HOSTILE_RECIPES, HostileLine
 
 _HOST = b"Host: 127.0.0.1\r\n"
 _MARK = b"X-Res2clip: 1\r\n"
@@ -294,3 +294,10 @@ def test_names_of_taught_products_stay_inside_their_folder(level: HostileLine) -
     assert {path.parent for path in new} == {folder / "page" / "recipes"}
     assert not list(Path("/tmp").glob("evil*"))
     assert json.dumps(sorted(p.name for p in new)).isascii()
+
+
+def test_hostile_files_among_the_taught_recipes_are_left_out(level: HostileLine) -> None:
+    for name in (*HOSTILE_RECIPES, "device"):
+        assert f"{name}.recipe.safetensors" in level.log, name
+    listed = {recipe["product"] for recipe in level.ask("GET", "/api/recipes")[1]}
+    assert {"washer", "strict"} <= listed
