@@ -10,6 +10,7 @@ from pathlib import Path
 
 from res2clip_runtime.errors import InputError, Res2ClipError
 from res2clip_runtime.modbus import ModbusConfig, ModbusServer
+from res2clip_runtime.opcua import OpcuaServer
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
@@ -96,7 +97,7 @@ def _usable(file: Path, loaded: dict[Path, Recipe], stages: Stages) -> bool:
 
 def camera_plans(config: LineConfig) -> list[CameraPlan]:
     """Return the line's cameras; what the line itself writes is no source of pictures."""
-    tables = (config.jsonl, config.pictures, config.web)
+    tables = (config.jsonl, config.pictures, config.opcua, config.web)
     written = [config.base / table.folder for table in tables if table is not None]
     return [table.plan(base=config.base, exclude=written) for table in config.camera]
 
@@ -136,7 +137,7 @@ def close_all(sinks: Sequence[SinkWorker]) -> None:
 
 
 def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
-    """Let Modbus, the page and Prometheus at the line; ``stack`` closes what serves them.
+    """Let Modbus, OPC UA, the page and Prometheus at the line; ``stack`` closes what serves them.
 
     Raises:
         OutputError: an address cannot be listened on.
@@ -148,6 +149,13 @@ def attach_controls(config: LineConfig, line: Line, stack: ExitStack) -> None:
         server = stack.enter_context(ModbusServer(config.modbus, line))
         line.add_listener(server.take)
         line.add_control(server.health)
+    if config.opcua is not None:
+        opcua = dataclasses.replace(config.opcua, folder=config.base / config.opcua.folder)
+        triggers = config.line.mode == "trigger" and not _by_input(config)
+        jobs = OpcuaServer(opcua, line, line=config.line.name, triggers=triggers)
+        stack.enter_context(jobs)
+        line.add_listener(jobs.take)
+        line.add_control(jobs.health)
     if config.web is not None:
         web = dataclasses.replace(config.web, folder=config.base / config.web.folder)
         stack.enter_context(WebServer(web, line, add_sink=line.add_sink))
@@ -162,12 +170,16 @@ def check_triggers(config: LineConfig) -> None:
     Raises:
         InputError: it has neither a PLC nor a page nor a camera with an input.
     """
-    by_input = any(table.trigger.startswith("line") for table in config.camera)
-    if config.line.mode == "trigger" and not (config.modbus or config.web or by_input):
+    commands = config.modbus or config.opcua or config.web
+    if config.line.mode == "trigger" and not (commands or _by_input(config)):
         raise InputError(
-            'mode = "trigger", but no trigger can ever come; add [modbus] or [web], '
+            'mode = "trigger", but no trigger can ever come; add [modbus] or [web] or [opcua], '
             'give a camera trigger = "line0", or set mode = "free"'
         )
+
+
+def _by_input(config: LineConfig) -> bool:
+    return any(table.trigger.startswith("line") for table in config.camera)
 
 
 def check_products(config: ModbusConfig, products: tuple[str, ...]) -> None:

@@ -13,10 +13,13 @@ from res2clip_runtime.doctor import Check, Status
 from res2clip_runtime.errors import OutputError, Res2ClipError, SourceError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.modbus import ModbusConfig
+from res2clip_runtime.opcua import OpcuaConfig
+from res2clip_runtime.opcua.own_certificate import own_certificate
 from res2clip_runtime.service.assembly import camera_plans, check_products
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
 from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.users import load_users
 from res2clip_runtime.sinks.jsonl_file import check_unlocked
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig, MqttPublisher
 from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
@@ -83,8 +86,10 @@ def check_outputs(config: LineConfig, products: tuple[str, ...]) -> Iterator[Che
         parts = urlsplit(webhook.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         yield _tried("webhook", lambda: _reached(str(parts.hostname), port))
+    if (opcua := config.opcua) is not None:
+        yield _tried("opcua.users_file", lambda: _can_prove(opcua))
     for name, table in (("modbus", config.modbus), ("metrics", config.metrics),
-                        ("web", config.web)):  # fmt: skip
+                        ("opcua", config.opcua), ("web", config.web)):  # fmt: skip
         if table is not None:
             host, port = table.host, table.port
             yield _tried(name, lambda host=host, port=port: _listens(host, port))  # type: ignore[misc]
@@ -125,6 +130,22 @@ def _free(folder: Path) -> str:
 def _numbered(config: ModbusConfig, products: tuple[str, ...]) -> str:
     check_products(config, products)
     return ", ".join(f"{number} = {product}" for number, product in config.recipes.items())
+
+
+def _can_prove(config: OpcuaConfig) -> str:
+    """Return who may come; the server's own certificate is read only where it is given."""
+    if config.certificate is not None:
+        own_certificate(
+            config.folder,
+            certificate=config.certificate,
+            private_key=config.private_key,
+            line="",
+            host=config.host,
+        )
+    if config.users_file is None:
+        return "none: everybody on this machine is an engineer"
+    users = load_users(config.users_file).all
+    return ", ".join(f"{user.name} ({user.role})" for user in users) or "nobody"
 
 
 def _broker(config: MqttConfig, line: str) -> str:

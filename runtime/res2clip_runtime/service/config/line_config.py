@@ -10,6 +10,7 @@ from typing import Any
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError
 from res2clip_runtime.modbus.config import ModbusConfig
+from res2clip_runtime.opcua.config import OpcuaConfig
 from res2clip_runtime.service.config.camera_table import CameraTable
 from res2clip_runtime.service.config.line_table import LineTable
 from res2clip_runtime.service.config.model_table import ModelTable
@@ -58,6 +59,8 @@ class LineConfig:
     """``[metrics]``: figures for Prometheus."""
     modbus: ModbusConfig | None = None
     """``[modbus]``: a PLC triggers, reads results and chooses products."""
+    opcua: OpcuaConfig | None = None
+    """``[opcua]``: a host program runs jobs, as in OPC 40100-1."""
     web: WebConfig | None = None
     """``[web]``: the page, and the HTTP API behind it."""
     base: Path = field(default_factory=Path.cwd)

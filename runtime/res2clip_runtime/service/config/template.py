@@ -75,6 +75,12 @@ folder = "results/pictures"
 # [modbus.recipes]           # numbers by which the PLC chooses
 # 1 = "washer"
 
+# [opcua]                    # jobs, results and health: docs/opcua.md
+# host = "127.0.0.1"         # any other address needs users_file
+# port = 4840
+# folder = "opcua"           # own certificate, and those of trusted clients
+# users_file = "users.toml"
+
 # [metrics]                  # for Prometheus
 # port = 9109
 
