@@ -22,6 +22,7 @@ def target(
     """A line at a trigger; ``washer`` (recipe 1) finds its part good, ``strict`` (2) never."""
     pytest.importorskip("av", reason="the extra 'video' is not installed")
     pytest.importorskip("uvicorn", reason="the extra 'web' is not installed")
+    pytest.importorskip("asyncua", reason="the extra 'opcua' is not installed")
     pytest.importorskip("pymodbus", reason="the extra 'plc' is not installed")
     folder = tmp_path_factory.mktemp("hostile")
     for product in ("washer", "strict"):
@@ -30,14 +31,8 @@ def target(
     (threshold,) = recipe.thresholds.values()
     with ExitStack() as stack:
         film = stack.enter_context(MjpegServer(save_parts(folder / "film", 1, first_seed=10)))
-        line = HostileLine(
-            folder,
-            film.url,
-            bundle=bundle,
-            modbus=free_port(),
-            web=free_port(),
-            threshold=threshold.score,
-        )
+        ports = (free_port(), free_port(), free_port())
+        line = HostileLine(folder, film.url, bundle=bundle, ports=ports, threshold=threshold.score)
         yield stack.enter_context(line)
 
 

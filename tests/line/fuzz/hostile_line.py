@@ -28,9 +28,15 @@ class HostileLine(RunningLine):
     """Runs while the ``with`` block does; its thresholds nobody can move."""
 
     def __init__(
-        self, folder: Path, camera: str, *, bundle: Path, modbus: int, web: int, threshold: float
+        self,
+        folder: Path,
+        camera: str,
+        *,
+        bundle: Path,
+        ports: tuple[int, int, int],
+        threshold: float,
     ) -> None:
-        self.modbus, self.web = modbus, web
+        self.modbus, self.web, self.opcua = ports
         taught = folder / "page" / "recipes"
         taught.mkdir(parents=True)
         for name, data in HOSTILE_RECIPES.items():
@@ -56,15 +62,17 @@ class HostileLine(RunningLine):
             file = "strict.recipe.safetensors"
             threshold = -1e6
             [modbus]
-            port = {modbus}
+            port = {self.modbus}
             plc_heartbeat_s = 0.0
             [modbus.recipes]
             1 = "washer"
             2 = "strict"
             [web]
-            port = {web}
+            port = {self.web}
             wait_s = 10.0
             upload_mb = 8.0
+            [opcua]
+            port = {self.opcua}
             """,
             encoding="utf-8",
         )

@@ -15,10 +15,13 @@ from line.fuzz.hostile_line import HostileLine
 PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
 
 
-def program(language: str) -> str:
-    """Return the page's program in a language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return found
+def program(file: str) -> str:
+    """Return the page's program that is to be saved as ``file``."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.count(f"`{file}`") == 1
+    found = re.search(r"```\w+\n(.*?)```", text.partition(f"`{file}`")[2], re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 def printed(*command: object, ends_with: int = 0) -> list[str]:
@@ -39,7 +42,7 @@ def test_python_client_works_as_printed(
     target: HostileLine, tmp_path: Path, scratched: Path
 ) -> None:
     target.check_page()
-    (tmp_path / "client.py").write_text(program("python"))
+    (tmp_path / "client.py").write_text(program("res2clip_client.py"))
     ready, part, picture, first = printed(
         sys.executable, "-W", "error", tmp_path / "client.py", target.url, scratched
     )
@@ -50,7 +53,7 @@ def test_python_client_works_as_printed(
 
 
 def test_python_client_calls_nothing_good_that_it_does_not_know(tmp_path: Path) -> None:
-    (tmp_path / "client.py").write_text(program("python"))
+    (tmp_path / "client.py").write_text(program("res2clip_client.py"))
     said = printed(
         sys.executable,
         "-c",
@@ -69,7 +72,7 @@ def test_csharp_client_compiles_and_works_as_printed(
         pytest.skip("no C# compiler: apt install mono-mcs mono-runtime (make system-packages)")
     target.check_page()
     source = tmp_path / "Res2ClipClient.cs"
-    source.write_text(program("csharp"))
+    source.write_text(program("Res2ClipClient.cs"))
     command = re.search(r"`mcs (.*?) Res2ClipClient\.cs`", PAGE.read_text(encoding="utf-8"))
     assert command is not None
     printed("mcs", *command[1].split(), "-warnaserror", source)
@@ -81,3 +84,12 @@ def test_csharp_client_compiles_and_works_as_printed(
     assert part.strip() == "part 1: OK good: True"
     assert re.fullmatch(r"picture: NG regions: [1-9]\d*", picture)
     assert streamed == ["streamed: part 1 OK", "streamed: part 2 OK"]
+
+
+def test_opcua_client_works_as_printed(target: HostileLine, tmp_path: Path) -> None:
+    pytest.importorskip("asyncua", reason="the extra 'opcua' is not installed")
+    (tmp_path / "client.py").write_text(program("res2clip_opcua.py"))
+    address = f"opc.tcp://127.0.0.1:{target.opcua}/res2clip"
+    for product, answer in (("strict", "NG good: False"), ("washer", "OK good: True")):
+        (said,) = printed(sys.executable, tmp_path / "client.py", address, product)
+        assert said.strip() == f"part 1: {answer}"
