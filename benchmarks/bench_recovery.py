@@ -134,7 +134,7 @@ def broker_killed(place: Path) -> tuple[float, float]:
     table = (
         f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\ntls = true\n'
         f'ca_file = "{broker.ca_file}"\nusername = "{USER}"\n'
-        f'password_file = "{broker.password_file}"\n[http]\nport = {http}'
+        f'password_file = "{broker.password_file}"\n[web]\nport = {http}'
     )
     make, address = mjpeg(place)
     try:
@@ -152,7 +152,7 @@ def broker_killed(place: Path) -> tuple[float, float]:
 
 
 def mqtt(http: int) -> dict:
-    return next(s for s in call(http, "GET", "/health")[1]["sinks"] if s["name"] == "mqtt")
+    return next(s for s in call(http, "GET", "/api/health")[1]["sinks"] if s["name"] == "mqtt")
 
 
 def line_killed(place: Path) -> tuple[float, float]:

@@ -4,7 +4,7 @@
 
 Starts `res2clip-run --config` with live MJPEG cameras (processes of their own, drawn parts), JSONL,
 pictures, metrics and HTTP, and looks at the process every few seconds from outside (/proc and
-GET /health). The first tenth of the time is warming up and does not count.
+GET /api/health). The first tenth of the time is warming up and does not count.
 
     rss_change_percent   resident memory: median of the last tenth against that of the first
     service_ms           median of what a part took besides the stages, as the line says itself
@@ -146,7 +146,7 @@ def write_config(
         f"[[recipe]]\nfile = {json.dumps(str(recipe))}\n{cameras}"
         '[jsonl]\nfolder = "results"\nmax_file_mb = 4\nkeep_files = 4\n'
         '[pictures]\nfolder = "pictures"\nmax_disk_share = 0.01\n'
-        f"[http]\nport = {http}\n[metrics]\nport = {free_port()}\n"
+        f"[web]\nport = {http}\n[metrics]\nport = {free_port()}\n"
     )
     return config
 
@@ -180,7 +180,7 @@ def await_ready(http: int, process: subprocess.Popen[bytes]) -> None:
 
 def health_of(http: int) -> dict:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{http}/health", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{http}/api/health", timeout=10) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as err:
         with err:

@@ -19,7 +19,10 @@ from res2clip_runtime.benchmark.scaling_plot import draw_scaling
 from res2clip_runtime.storage import write_atomically
 
 ROOT = Path(__file__).parents[1]
-PAGES = tuple(ROOT / page for page in ("README.md", "docs/performance.md", "docs/reliability.md"))
+PAGES = tuple(
+    ROOT / page
+    for page in ("README.md", "docs/performance.md", "docs/reliability.md", "docs/http.md")
+)
 PLOT = ROOT / "docs" / "images" / "match_shots.svg"
 WAYS = ("ours", "numpy", "torch", "onnx")
 
@@ -163,6 +166,25 @@ def soak_table(rows: Rows) -> str:
     return f"{table(head, lines)}\n\n{where(rows)}"
 
 
+def viewers_table(rows: Rows) -> str:
+    """Return what so many viewers of the page cost the inspection."""
+    if not rows:
+        return not_measured("viewers")
+    lines = [
+        [
+            row["bundle"],
+            row["viewers"],
+            row["alone_per_s"],
+            row["watched_per_s"],
+            f"{float(row['change_percent']):+.2f} %",
+            f"{row['spread_percent']} %",
+        ]
+        for row in newest(rows, ("bundle", "viewers"))
+    ]
+    head = ["bundle", "viewers", "alone, /s", "watched, /s", "change", "spread of the turns alone"]
+    return f"{table(head, lines)}\n\n{where(rows)}"
+
+
 def figure(of: dict[str, dict[str, str]], name: str, column: str) -> str:
     value = of.get(name, {}).get(column, "")
     if value in ("", "nan"):
@@ -200,6 +222,7 @@ TABLES: dict[str, tuple[Callable[[Rows], str], str]] = {
     "backends": (backends_table, "python benchmarks/bench_backends.py --keep DIR"),
     "recovery": (recovery_table, "python benchmarks/bench_recovery.py"),
     "soak": (soak_table, "python benchmarks/soak.py --minutes 60 --cameras 2"),
+    "viewers": (viewers_table, "python benchmarks/bench_viewers.py"),
 }
 """By the name of the results: how the table is made, and the command that measures it."""
 

@@ -16,7 +16,7 @@ PACKAGES = {
     "res2clip_runtime": ROOT / "runtime" / "res2clip_runtime",
 }
 DATA_SUFFIXES = {
-    *(".onnx", ".safetensors", ".json", ".html", ".css", ".js", ".typed", ".txt"),
+    *(".onnx", ".safetensors", ".json", ".html", ".css", ".js", ".svg", ".typed", ".txt"),
     *(".cu", ".cuh"),  # CUDA sources, compiled on the device
 }
 """Files beside the Python ones that are meant to ship."""

@@ -11,6 +11,7 @@ from res2clip_runtime.cli.init import init
 from res2clip_runtime.cli.inspect import inspect
 from res2clip_runtime.cli.recipe import recipe_app
 from res2clip_runtime.cli.teach import teach
+from res2clip_runtime.cli.users import users_app
 from res2clip_runtime.cli.verify import verify
 
 __all__ = ["app"]
@@ -26,5 +27,6 @@ app.command()(teach)
 app.command()(init)
 app.add_typer(recipe_app, name="recipe")
 app.command()(cameras)
+app.add_typer(users_app, name="users")
 app.command()(verify)
 app.command()(doctor)

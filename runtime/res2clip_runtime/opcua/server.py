@@ -21,7 +21,8 @@ from res2clip_runtime.service.users import UserBook
 from res2clip_runtime.verdict import Verdict
 
 if TYPE_CHECKING:
-    from res2clip_runtime.opcua.guarded_server import Gate, GuardedServer
+    from res2clip_runtime.opcua.gate import Gate
+    from res2clip_runtime.opcua.guarded_server import GuardedServer
     from res2clip_runtime.opcua.vision_service import VisionService
 
 __all__ = ["OpcuaServer"]
@@ -138,7 +139,8 @@ class OpcuaServer(Closable):
             self._listening.set()
 
     async def _serve(self) -> None:
-        from res2clip_runtime.opcua.guarded_server import Gate, GuardedServer
+        from res2clip_runtime.opcua.gate import Gate
+        from res2clip_runtime.opcua.guarded_server import GuardedServer
         from res2clip_runtime.opcua.guarded_session import GuardedCore
 
         core = GuardedCore(clients=self._config.clients, on_session_end=self._session_ended)

@@ -24,6 +24,8 @@ from res2clip_runtime.sinks.jsonl_file import check_unlocked
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig, MqttPublisher
 from res2clip_runtime.sinks.rotating_jsonl import RotatingJsonl
 from res2clip_runtime.storage import output_error
+from res2clip_runtime.web import WebConfig
+from res2clip_runtime.web.tls_server import server_context
 
 __all__ = ["check_cameras", "check_outputs", "check_recipes"]
 
@@ -56,7 +58,7 @@ def check_recipes(book: RecipeBook, inspector: Inspector) -> Iterator[Check]:
             "line.product",
             Status.WARN,
             f"there are several products ({', '.join(book.products)}) and none is chosen at first",
-            "set product in [line], or choose by Modbus or HTTP; until then every answer is ERROR",
+            "set product in [line], or choose by Modbus or the page; until then all is ERROR",
         )
 
 
@@ -88,6 +90,8 @@ def check_outputs(config: LineConfig, products: tuple[str, ...]) -> Iterator[Che
         yield _tried("webhook", lambda: _reached(str(parts.hostname), port))
     if (opcua := config.opcua) is not None:
         yield _tried("opcua.users_file", lambda: _can_prove(opcua))
+    if config.web is not None:
+        yield from _page(config.web, config.base)
     for name, table in (("modbus", config.modbus), ("metrics", config.metrics),
                         ("opcua", config.opcua), ("web", config.web)):  # fmt: skip
         if table is not None:
@@ -108,6 +112,20 @@ def _one_picture(plan: CameraPlan) -> str:
         raise SourceError(
             f"{source.describe()} opens, but gave no picture in {_PICTURE_S:g} s; check it"
         )
+
+
+def _page(web: WebConfig, base: Path) -> Iterator[Check]:
+    yield _tried("web.folder", lambda: _writable(base / web.folder))
+    if (users := web.users_file) is not None:
+        yield _tried("web.users_file", lambda: f"{len(load_users(users).all)} users in {users}")
+    if web.certificate and web.private_key:
+        files = (web.certificate, web.private_key)
+        yield _tried("web.certificate", lambda: _certified(*files))
+
+
+def _certified(certificate: Path, private_key: Path) -> str:
+    server_context(certificate, private_key)
+    return f"{certificate} can be used"
 
 
 def _writable(folder: Path) -> str:

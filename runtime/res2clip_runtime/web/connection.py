@@ -1,4 +1,4 @@
-"""A connection of the web server: bounded in number, and in the time it may do nothing."""
+"""A connection of the web server, bounded in the time it may do nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ logger = logging.getLogger(__name__)
 
 ABORT = "res2clip.abort"
 """Key of the request's state: a call that ends the connection at once."""
-MOST = 256
-"""Connections at once; one more is closed."""
 FIRST_S = 10.0
 """A connection that has sent no whole request by then is closed."""
 _SEND_BYTES = 131_072
@@ -31,13 +29,10 @@ class Connection(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless there are too many."""
+        """Begin."""
         super().connection_made(transport)
         self.logger = logger
         self.access_log = False
-        if len(self.connections) > MOST:
-            transport.abort()
-            return
         _tune(transport.get_extra_info("socket"))
         self._await_request()
 

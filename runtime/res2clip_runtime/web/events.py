@@ -7,13 +7,17 @@ parts and many listeners cost the inspection nothing.
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeAlias
 
+from res2clip_runtime.web.json_answer import json_bytes
+
 __all__ = ["Events"]
+
+logger = logging.getLogger(__name__)
 
 GATHER_S = 0.04
 """An event is sent so much later, together with what came meanwhile."""
@@ -65,7 +69,12 @@ class Events:
             pending = list(self._pending)
             self._pending.clear()
             self._scheduled = False
-        events = [_encoded(kind, values()) for kind, values in pending]
+        events = []
+        for kind, values in pending:
+            try:
+                events.append(_encoded(kind, values()))
+            except Exception:  # the other events are told
+                logger.exception("a defect of res2clip, please report it: the event %s", kind)
         for listener in self._listeners:
             listener.put(events)
 
@@ -87,5 +96,4 @@ class _Listener:
 
 
 def _encoded(kind: str, values: dict[str, Any]) -> bytes:
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f"event: {kind}\ndata: {text}\n\n".encode("utf-8", "backslashreplace")
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), json_bytes(values))

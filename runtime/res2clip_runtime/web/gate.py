@@ -8,7 +8,6 @@ import logging
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from res2clip_runtime.errors import (
@@ -21,6 +20,7 @@ from res2clip_runtime.errors import (
     Res2ClipError,
 )
 from res2clip_runtime.web.access import refuse_if_too_many
+from res2clip_runtime.web.json_answer import JsonAnswer
 from res2clip_runtime.web.rate_limit import RateLimit, client_key
 from res2clip_runtime.web.same_site import check_host
 
@@ -89,18 +89,18 @@ class Gate:
         except Exception:  # one request that fails must not end the page
             logger.exception("a defect of res2clip, please report it: %s", scope["path"][:200])
             if not started:
-                answer = JSONResponse({"error": "a defect of res2clip; see its log"}, 500)
+                answer = JsonAnswer({"error": "a defect of res2clip; see its log"}, 500)
                 await answer(scope, receive, send_with_headers)
 
 
-def _refusal(err: HTTPException | Res2ClipError) -> JSONResponse:
+def _refusal(err: HTTPException | Res2ClipError) -> JsonAnswer:
     if isinstance(err, HTTPException):
-        return JSONResponse({"error": err.detail}, err.status_code, err.headers)
+        return JsonAnswer({"error": err.detail}, err.status_code, err.headers)
     status = next((code for kind, code in _STATUS if isinstance(err, kind)), 500)
     if isinstance(err, OutputError) and err.errno not in _FULL:
         status = 503
     text = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
-    return JSONResponse({"error": text}, status)
+    return JsonAnswer({"error": text}, status)
 
 
 def _add_headers(message: Message) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,6 +14,11 @@ from res2clip_runtime.web.heat_layer import draw_jpeg, heat_positions
 from res2clip_runtime.web.recent_pictures import RecentPictures, Shot
 
 __all__ = ["Drawn", "LivePictures"]
+
+logger = logging.getLogger(__name__)
+
+REPEAT_S = 0.25
+"""A picture that no newer one follows within so long is sent once more."""
 
 _View: TypeAlias = "tuple[str | None, bool]"
 """Camera (None: any) and whether with heat map."""
@@ -49,34 +55,49 @@ class LivePictures:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._channels: dict[_View, _Channel] = {}
+        self._asking = asyncio.Lock()
+        self._asked: dict[_View, tuple[float, Drawn | None]] = {}
 
     def nudge(self) -> None:
         """Say that there is a newer picture; quick."""
         if self._channels:
-            self._loop.call_soon_threadsafe(self._announce)
+            with suppress(RuntimeError):  # the server has ended
+                self._loop.call_soon_threadsafe(self._announce)
 
     async def once(self, camera: str | None, *, heat: bool) -> Drawn | None:
         """Return the newest picture, or None while there is none."""
-        channel = self._channels.get((camera, heat))
-        shot = self._recent.newest(camera)
+        view, shot = (camera, heat), self._recent.newest(camera)
         if shot is None:
             return None
-        if channel is not None and channel.drawn and channel.drawn.number == shot.number:
-            return channel.drawn
-        return await self._draw(shot, heat)
+        async with self._asking:  # who asks very often is given the same picture again
+            at_s, drawn = self._asked.get(view, (-self._interval_s, None))
+            fresh = self._loop.time() - at_s < self._interval_s
+            if drawn is None or not (fresh or drawn.number == shot.number):
+                drawn = await self._draw(shot, heat)
+                self._asked[view] = (self._loop.time(), drawn)
+            return drawn
 
     async def watch(self, camera: str | None, *, heat: bool) -> AsyncIterator[Drawn]:
-        """Yield the newest picture and every newer one; who is slow misses some."""
+        """Yield the newest picture and every newer one; who is slow misses some.
+
+        After a moment without a newer one the last comes again: browsers show a picture of such a
+        stream when the next begins, and would be a part behind where parts come one by one.
+        """
         with self._looking((camera, heat)) as channel:
             seen: Drawn | None = None
+            repeated = True
             while True:
                 while channel.drawn is None or channel.drawn is seen:
-                    await channel.drawn_anew.wait()
-                seen = channel.drawn
+                    if await _happens(channel.drawn_anew, None if repeated else REPEAT_S):
+                        continue
+                    assert seen is not None
+                    repeated = True
+                    yield seen
+                seen, repeated = channel.drawn, False
                 yield seen
 
     @contextmanager
-    def _looking(self, view: _View):  # type: ignore[no-untyped-def]  # a generator of _Channel
+    def _looking(self, view: _View) -> Iterator[_Channel]:
         channel = self._channels.setdefault(view, _Channel())
         channel.viewers += 1
         if channel.task is None:
@@ -98,7 +119,12 @@ class LivePictures:
                 await self._changed.wait()
                 continue
             began_s = self._loop.time()
-            channel.drawn, shown = await self._draw(shot, heat), shot
+            shown = shot
+            try:
+                channel.drawn = await self._draw(shot, heat)
+            except Exception:  # the next picture may be drawn
+                logger.exception("a defect of res2clip, please report it: a live picture")
+                continue
             event, channel.drawn_anew = channel.drawn_anew, asyncio.Event()
             event.set()
             await asyncio.sleep(max(0.0, self._interval_s - (self._loop.time() - began_s)))
@@ -110,6 +136,15 @@ class LivePictures:
     def _announce(self) -> None:
         event, self._changed = self._changed, asyncio.Event()
         event.set()
+
+
+async def _happens(event: asyncio.Event, within_s: float | None) -> bool:
+    """Return whether ``event`` is set within so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), within_s)
+    except asyncio.TimeoutError:
+        return False
+    return True
 
 
 def _draw(shot: Shot, heat: bool) -> bytes:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +22,7 @@ from res2clip_runtime.web.ng_shelf import NgShelf
 from res2clip_runtime.web.part_numbers import PartNumbers
 from res2clip_runtime.web.parts_history import PartsHistory
 from res2clip_runtime.web.recent_pictures import RecentPictures, Shot
+from res2clip_runtime.web.tls_server import server_context
 from res2clip_runtime.web.work_threads import WorkThreads
 
 if TYPE_CHECKING:
@@ -68,7 +67,11 @@ class WebServer(Closable):
             ) from err
         self._config = config
         self._control = control
-        self._tls = _tls(config)
+        self._tls = (
+            server_context(config.certificate, config.private_key)
+            if config.certificate and config.private_key
+            else None
+        )
         ng = self._ng = NgShelf(config.folder / "ng", keep=config.keep_ng)
         self._numbers = PartNumbers(config.folder / "part_numbers.json")
         self._parts = PartsHistory(keep=config.keep_parts, first_number=self._numbers.first)
@@ -76,7 +79,7 @@ class WebServer(Closable):
         self._figures = MetricsFigures(control, extra="web")
         self._socket = _listening(config.host, config.port)
         self.port = int(self._socket.getsockname()[1])
-        self._work = WorkThreads(4, name="web-work")
+        self._work = WorkThreads(8, name="web-work")
         self._drawing = WorkThreads(1, name="web-drawing")
         self._state: State | None = None
         self._uvicorn: uvicorn.Server | None = None
@@ -90,7 +93,7 @@ class WebServer(Closable):
             self.close()
             raise self._trouble
         control.add_listener(self.take)
-        add_sink(SinkWorker(_Pictures(self), name="page", capacity=4))
+        add_sink(SinkWorker(_Pictures(self), name="page", capacity=32))
         add_sink(SinkWorker(_NgPictures(self), name="page-ng", capacity=8, wants=ng.wants))
         logger.info("page: %s", self.url)
 
@@ -159,8 +162,11 @@ class WebServer(Closable):
         import uvicorn
 
         from res2clip_runtime.web.app import build_app
+        from res2clip_runtime.web.bounded_server import BoundedServer
         from res2clip_runtime.web.connection import Connection
+        from res2clip_runtime.web.library_log import forward_library_log
 
+        forward_library_log()
         try:
             state = self._build_state()
         except (InputError, OSError) as err:
@@ -177,11 +183,9 @@ class WebServer(Closable):
             proxy_headers=False,  # whoever sets them could be anybody
             timeout_graceful_shutdown=_STOP_S,
         )
-        settings.load()
-        settings.ssl = self._tls
-        server = uvicorn.Server(settings)
+        server = BoundedServer(settings, listener=self._socket, tls=self._tls)
         tending = asyncio.ensure_future(self._tend(state, server))
-        await server.serve(sockets=[self._socket])
+        await server.serve()
         tending.cancel()
 
     async def _tend(self, state: State, server: uvicorn.Server) -> None:
@@ -278,22 +282,3 @@ def _listening(host: str, port: int) -> socket.socket:
             f"cannot listen at {host}:{port}: {err.strerror or err}; "
             "choose another web.host or web.port",
         ) from err
-
-
-def _tls(config: WebConfig) -> ssl.SSLContext | None:
-    if config.certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    with contextlib.suppress(NotImplementedError):
-        context.set_alpn_protocols(["http/1.1"])
-    try:
-        # Without a password the terminal would be asked for one.
-        context.load_cert_chain(config.certificate, config.private_key, password="")
-    except (OSError, ssl.SSLError) as err:
-        raise InputError(
-            f"web.certificate: cannot use {config.certificate} with private_key "
-            f"{config.private_key}: {err}; expected a certificate and its unencrypted key in PEM"
-        ) from err
-    return context

@@ -1,4 +1,4 @@
-"""A request to the line's HTTP control; also from inside a private network."""
+"""A request to the HTTP API of a line; also from inside a private network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ def call(port: int, method: str, path: str, body: dict[str, object] | None = Non
     """Return (status, JSON of the answer)."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request(method, path, body=json.dumps(body or {}))
+        connection.request(
+            method, path, body=json.dumps(body) if body else None, headers={"X-Res2clip": "test"}
+        )
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     finally:
@@ -23,7 +25,7 @@ def await_ready(port: int, deadline_s: float = 20.0) -> dict[str, object]:
     end = time.monotonic() + deadline_s
     while True:
         try:
-            status, health = call(port, "GET", "/health")
+            status, health = call(port, "GET", "/api/health")
         except OSError:
             status, health = 0, {}
         if status == 200:
@@ -36,4 +38,4 @@ def await_ready(port: int, deadline_s: float = 20.0) -> dict[str, object]:
 def trigger(port: int, count: int) -> list[dict[str, object]]:
     """Trigger one after the other when the line is ready, and return the verdicts."""
     await_ready(port)
-    return [call(port, "POST", "/trigger?wait", {"id": f"part {n}"})[1] for n in range(count)]
+    return [call(port, "POST", "/api/trigger?wait", {"id": f"part {n}"})[1] for n in range(count)]

@@ -45,8 +45,9 @@ def unharmed(served: Served, client: OpcuaClient) -> Iterator[None]:
 class Wire:
     """A connection on which anything can be sent."""
 
-    def __init__(self, served: Served) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", served.server.port), 5)
+    def __init__(self, served: Served, source: str = "127.0.0.1") -> None:
+        where = ("127.0.0.1", served.server.port)
+        self._socket = socket.create_connection(where, 5, (source, 0))
 
     def send(self, data: bytes) -> None:
         with contextlib.suppress(OSError):  # the server may have had enough
@@ -191,12 +192,15 @@ def test_a_client_that_asks_and_never_reads_is_cut_off(served: Served, client: O
         await_true(cut_off, "the client is cut off")
 
 
-def test_more_connections_than_allowed_are_refused_and_those_before_stay(
+def test_a_stranger_who_holds_connections_keeps_out_neither_old_clients_nor_new_ones(
     served: Served, client: OpcuaClient
 ) -> None:
     with unharmed(served, client), contextlib.ExitStack() as stack:
-        strangers = [stack.enter_context(Wire(served)) for _ in range(30)]
+        strangers = [stack.enter_context(Wire(served, "127.0.0.3")) for _ in range(30)]
         assert strangers[-1].ended()
+        other = stack.enter_context(OpcuaClient())
+        other.connect(served.server.port)
+        assert other.state == "Ready"
 
 
 PACKETS = st.one_of(

@@ -223,9 +223,12 @@ def test_error_stays_until_reset_and_the_reason_with_it() -> None:
     it = machine()
     it.note_standing(FAULT, at(1))
     assert (it.state, it.reason) == (S.ERROR, "camera top is lost")
-    it.note_standing(READY, at(2))
-    assert (it.state, it.reason) == (S.ERROR, "camera top is lost")
-    assert it.reset(at(3)) is None
+    it.take_effects()
+    for second, standing in enumerate((MODEL, STARTING, NO_PRODUCT, READY), 2):
+        it.note_standing(standing, at(second))
+        assert (it.state, it.reason) == (S.ERROR, "camera top is lost")
+    assert it.take_effects() == []
+    assert it.reset(at(9)) is None
     assert (it.state, it.reason) == (S.READY, "")
 
 

@@ -63,7 +63,9 @@ def test_least_configuration_has_defaults_and_paths_beside_the_file(tmp_path: Pa
         ("line = 3\n", r"line is 3, expected a table: \[line\]"),
         ("base = 'x'\n", r"no table or key 'base'"),
         ("[modbus.recipes]\none = 'washer'\n", r"modbus.recipes has the key 'one'"),
-        ("[http]\nhost = '0.0.0.0'\n", r"http.host is '0.0.0.0', which others .* http.token_file"),
+        ("[web]\nhost = '0.0.0.0'\n", r"web.host is '0.0.0.0', which others .* web.users_file"),
+        ("[web]\nnames = [1]\n", r"web.names\[1\] is 1, expected a text"),
+        ("[http]\nport = 1\n", r"no table or key 'http'"),
         ("[line\n", r"line.toml is no TOML"),
     ],
 )  # fmt: skip
@@ -145,7 +147,6 @@ def test_every_line_of_the_template_that_is_left_out_is_valid_too(tmp_path: Path
             continue  # another example of the same key
         seen.add(key)
         lines.append(bare)
-    (tmp_path / "http.token").write_text("x")
     config = load(tmp_path, "\n".join(lines))
     tables = {field.name for field in dataclasses.fields(config)} - {"base"}
     assert not [name for name in tables if getattr(config, name) is None]
@@ -220,7 +221,7 @@ def test_line_that_nobody_can_trigger_is_refused(tmp_path: Path) -> None:
     text = '[line]\nmode = "trigger"\n' + LEAST
     with pytest.raises(InputError, match="no trigger can ever come"):
         check_triggers(load(tmp_path, text))
-    check_triggers(load(tmp_path, text + "[http]\n"))
+    check_triggers(load(tmp_path, text + "[web]\n"))
     by_input = text.replace('"parts"', '"gige://10.0.0.5"') + 'trigger = "line0"\n'
     check_triggers(load(tmp_path, by_input))
 

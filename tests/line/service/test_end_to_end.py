@@ -154,7 +154,7 @@ def test_verdicts_of_a_plcs_triggers_reach_every_output(configure, tmp_path: Pat
                 f'[webhook]\nurl = "{web.url}"',
                 f'[modbus]\nport = {modbus}\n[modbus.recipes]\n1 = "washer"',
                 f"[metrics]\nport = {metrics}",
-                f"[http]\nport = {http}",
+                f"[web]\nport = {http}",
             )
             with RunningLine(config) as line:
                 await_ready(http)
@@ -167,7 +167,7 @@ def test_verdicts_of_a_plcs_triggers_reach_every_output(configure, tmp_path: Pat
                 page = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10)
                 with page:
                     text = page.read().decode()
-                health = call(http, "GET", "/health")[1]
+                health = call(http, "GET", "/api/health")[1]
                 assert line.stop() == 0
             assert subscriber.payloads("res2clip/line3/status") == ["online", "offline"]
     finally:
@@ -190,7 +190,7 @@ def test_gige_camera_runs_freely_and_dies_and_comes_back(configure) -> None:
     with PrivateNetwork() as network:
         config = configure(
             camera("gige://127.0.0.1", "width = 320", "height = 240", "fps = 10"),
-            f"[http]\nport = {http}",
+            f"[web]\nport = {http}",
         )
         prefix = network.command([])
         with RunningLine(config, prefix=prefix) as line:
@@ -214,7 +214,7 @@ def test_gige_camera_is_triggered_by_software_over_http(configure) -> None:
         config = configure(
             '[line]\nmode = "trigger"\ndeadline_ms = 5000',
             camera("gige://127.0.0.1", 'trigger = "software"', "width = 320", "height = 240"),
-            f"[http]\nport = {http}",
+            f"[web]\nport = {http}",
         )
         with RunningLine(config, prefix=network.command([])) as line:
             answers = network.call("line.components.http_call", "trigger", http, 10)
@@ -247,7 +247,7 @@ def test_pylon_camera_plays_good_and_defective_parts_to_their_verdicts(
                 'pixel_format = "RGB8Packed"',
                 f"features = {{ {features} }}",
             ),
-            f"[http]\nport = {http}",
+            f"[web]\nport = {http}",
         )
         with RunningLine(
             config, prefix=network.command([]), env=pylon_emulation.environment()
@@ -275,11 +275,11 @@ def test_dry_run_tells_what_works_and_what_does_not(configure, parts: Path) -> N
     broken = configure(
         camera(parts / "none"),
         '[webhook]\nurl = "http://127.0.0.1:9/x"',
-        f"[http]\nport = {free_port()}",
+        f"[web]\nport = {free_port()}",
     )
     with RunningLine(broken, arguments=["--dry-run"]) as line:
         assert line.wait() == 1
         text = line.out_path.read_text()[len(good) :]
     status = {row.split()[1]: row.split()[0] for row in text.splitlines()}
-    assert (status["camera"], status["webhook"], status["http"]) == ("missing", "missing", "ok")
+    assert (status["camera"], status["webhook"], status["web"]) == ("missing", "missing", "ok")
     assert not line.results.exists()

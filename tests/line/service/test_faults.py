@@ -82,23 +82,23 @@ def test_broker_killed_and_back_gets_all_and_the_others_notice_nothing(
         f'password_file = "{broker.password_file}"'
     )
     try:
-        config = configure(TRIGGERED, camera(mjpeg.url), table, f"[http]\nport = {http}")
+        config = configure(TRIGGERED, camera(mjpeg.url), table, f"[web]\nport = {http}")
         with RunningLine(config) as line:
             assert len(trigger(http, 3)) == 3
             broker.kill()
             while_down = trigger(http, 10)
             await_true(
-                lambda: sink_of(call(http, "GET", "/health")[1], "mqtt")["state"] == "failing",
+                lambda: sink_of(call(http, "GET", "/api/health")[1], "mqtt")["state"] == "failing",
                 "the loss is noticed",
             )
             assert {v["decision"] for v in while_down} == {"OK"}
             line.await_verdicts(13)
-            health = call(http, "GET", "/health")[1]
+            health = call(http, "GET", "/api/health")[1]
             assert (health["ready"], sink_of(health, "jsonl")["state"]) == (True, "ok")
             broker.start()
             with closing(Subscriber(broker)) as subscriber:
                 await_true(
-                    lambda: sink_of(call(http, "GET", "/health")[1], "mqtt")["written"] == 13,
+                    lambda: sink_of(call(http, "GET", "/api/health")[1], "mqtt")["written"] == 13,
                     "the broker has all",
                 )
                 assert subscriber.payloads("res2clip/line/status")[-1] == "online"
@@ -154,7 +154,7 @@ def test_full_disk_stops_only_what_writes_there_and_leaves_no_torn_record(
         pytest.skip("mounting a tmpfs is not permitted here")
     http = free_port()
     try:
-        config = configure(TRIGGERED, camera(mjpeg.url), f"[http]\nport = {http}")
+        config = configure(TRIGGERED, camera(mjpeg.url), f"[web]\nport = {http}")
         with RunningLine(config) as line:
             answers = trigger(http, 5)
             line.await_verdicts(5)
@@ -164,14 +164,16 @@ def test_full_disk_stops_only_what_writes_there_and_leaves_no_torn_record(
                     file.write(b"x" * 1024)
             answers += trigger(http, 20)
             await_true(
-                lambda: sink_of(call(http, "GET", "/health")[1], "jsonl")["state"] == "failing",
+                lambda: sink_of(call(http, "GET", "/api/health")[1], "jsonl")["state"] == "failing",
                 "the full disk is noticed",
             )
-            assert "free some space" in sink_of(call(http, "GET", "/health")[1], "jsonl")["reason"]
+            assert (
+                "free some space" in sink_of(call(http, "GET", "/api/health")[1], "jsonl")["reason"]
+            )
             assert {v["decision"] for v in answers} == {"OK"}
             ballast.unlink()
             await_true(
-                lambda: sink_of(call(http, "GET", "/health")[1], "jsonl")["written"] == 25,
+                lambda: sink_of(call(http, "GET", "/api/health")[1], "jsonl")["written"] == 25,
                 "all is written",
             )
             assert line.stop() == 0
@@ -228,7 +230,7 @@ def test_clock_that_jumps_an_hour_disturbs_nothing(
     offset = tmp_path / "offset"
     offset.write_text("+0")
     http = free_port()
-    config = configure(TRIGGERED, camera(mjpeg.url, "stale_s = 1.0"), f"[http]\nport = {http}")
+    config = configure(TRIGGERED, camera(mjpeg.url, "stale_s = 1.0"), f"[web]\nport = {http}")
     fake = {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
@@ -255,16 +257,16 @@ def test_sigkill_at_a_random_moment_leaves_whole_records_fifty_times(
     configure, mjpeg: MjpegServer
 ) -> None:
     http = free_port()
-    config = configure(TRIGGERED, camera(mjpeg.url), f"[http]\nport = {http}")
+    config = configure(TRIGGERED, camera(mjpeg.url), f"[web]\nport = {http}")
     moments = random.Random(7)
     told: dict[str, str] = {}
     for run in range(KILLS):
         with RunningLine(config) as line:
             await_ready(http)
             for number in range(moments.randrange(1, 12)):
-                verdict = call(http, "POST", "/trigger?wait", {"id": f"{run}-{number}"})[1]
+                verdict = call(http, "POST", "/api/trigger?wait", {"id": f"{run}-{number}"})[1]
                 told[verdict["trigger_id"]] = verdict["decision"]
-            call(http, "POST", "/trigger", {"id": f"{run}-in hand"})
+            call(http, "POST", "/api/trigger", {"id": f"{run}-in hand"})
             time.sleep(moments.random() * 0.03)  # the moment is what is tested
             line.process.send_signal(signal.SIGKILL)
             assert line.wait() == -signal.SIGKILL
@@ -289,14 +291,14 @@ def test_running_out_of_memory_is_an_error_and_passes(configure, tmp_path: Path)
     for number in range(1, 8):
         os.link(big / "00.bmp", big / f"{number:02}.bmp")
     http = free_port()
-    config = configure(TRIGGERED, camera(big), f"[http]\nport = {http}")
+    config = configure(TRIGGERED, camera(big), f"[web]\nport = {http}")
     with RunningLine(config) as line:
         before = trigger(http, 3)
         pid = line.process.pid
         used = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
         limits = resource.prlimit(pid, resource.RLIMIT_AS)
         resource.prlimit(pid, resource.RLIMIT_AS, (used + 12_000_000, limits[1]))
-        call(http, "POST", "/trigger", {"id": "starved"})
+        call(http, "POST", "/api/trigger", {"id": "starved"})
         line.await_verdicts(4)
         resource.prlimit(pid, resource.RLIMIT_AS, limits)
         after = trigger(http, 3)

@@ -19,14 +19,13 @@ from line.components.private_network import PrivateNetwork
 from line.components.running_line import search_path
 
 from res2clip_runtime.service.config import CameraTable, LineTable, ModelTable
-from res2clip_runtime.service.http_control import HttpConfig
 from res2clip_runtime.service.recipe_book import RecipeFile
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "line.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("table", [LineTable, ModelTable, RecipeFile, CameraTable, HttpConfig])
+@pytest.mark.parametrize("table", [LineTable, ModelTable, RecipeFile, CameraTable])
 def test_every_key_is_described(table: type) -> None:
     for field in dataclasses.fields(table):
         assert f"`{field.name}`" in PAGE, f"{table.__name__}.{field.name} is not in docs/line.md"
@@ -38,7 +37,6 @@ def test_every_key_is_described(table: type) -> None:
         ("### `[line]`", LineTable),
         ("### `[model]`", ModelTable),
         ("### `[[camera]]`", CameraTable),
-        ("### `[http]`", HttpConfig),
     ],
 )
 def test_defaults_in_the_tables_are_those_of_the_code(heading: str, table: type) -> None:

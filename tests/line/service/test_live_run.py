@@ -66,7 +66,7 @@ def test_camera_that_is_not_there_ends_with_one_line(flags: list[object]) -> Non
 def test_software_trigger_needs_somebody_who_triggers(flags: list[object]) -> None:
     done = run("--camera", "0", *flags, "--trigger", "software")
     assert done.returncode == 2
-    assert "[modbus] or [http]" in done.stderr
+    assert "[modbus] or [web]" in done.stderr
 
 
 def test_input_trigger_of_a_source_without_inputs_is_refused(

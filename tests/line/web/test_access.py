@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,7 @@ from tls_files import make_tls_files
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError, OutputError
 from res2clip_runtime.service.users import add_password, add_token, remove_user
-from res2clip_runtime.web import WebConfig
+from res2clip_runtime.web import WebConfig, bounded_server
 from res2clip_runtime.web.endpoints import ENDPOINTS
 from res2clip_runtime.web.rate_limit import RateLimit, client_key
 from res2clip_runtime.web.sessions import Sessions
@@ -297,6 +297,25 @@ def test_beyond_this_machine_everything_goes_over_tls(secure: Served, tls: Path)
         httpx.get(f"{url}/api/me", trust_env=False)
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{url.replace('https', 'http')}/api/me", trust_env=False)
+
+
+def test_connections_that_never_begin_tls_are_bounded_and_closed(
+    serve: Serve, users: Path, tls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_server, "MOST", 5)
+    monkeypatch.setattr(bounded_server, "HANDSHAKE_S", 0.5)
+    files = {"certificate": tls / "server.crt", "private_key": tls / "server.key"}
+    served = serve(users_file=users, **files)
+    trusted = ssl.create_default_context(cafile=tls / "ca.crt")
+    with ExitStack() as stack:
+        address = ("127.0.0.1", served.web.port)
+        silent = [
+            stack.enter_context(socket.create_connection(address, timeout=20)) for _ in range(9)
+        ]
+        for raw in silent:
+            assert raw.recv(1) == b""  # closed: at once beyond the bound, the others in time
+    answer = httpx.get(f"{served.url}/api/me", verify=trusted, trust_env=False)
+    assert answer.status_code == 200
 
 
 def test_old_tls_is_refused(secure: Served) -> None:

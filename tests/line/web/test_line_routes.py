@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from line.components.failing_model import FailingModel, Gate
 from line.web.conftest import Serve, Served
 
-from res2clip_runtime.errors import InputError, OutputError
+from res2clip_runtime.errors import InputError, MissingExtraError, OutputError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.service.config import CameraTable
 from res2clip_runtime.service.settings import LineSettings
@@ -197,6 +198,16 @@ def test_client_that_dies_while_it_waits_leaves_the_line_as_it_was(served: Serve
 def test_address_that_is_taken_is_said(served: Served, tmp_path: Path) -> None:
     config = WebConfig(port=served.web.port, folder=tmp_path / "other")
     with pytest.raises(OutputError, match=f"cannot listen at 127.0.0.1:{served.web.port}"):
+        WebServer(config, served.run.line, add_sink=served.run.line.add_sink)
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "prometheus_client"])
+def test_missing_package_is_said_with_the_command_that_installs_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    config = WebConfig(port=0, folder=tmp_path / "other")
+    with pytest.raises(MissingExtraError, match=r"pip install 'res2clip\[web\]'"):
         WebServer(config, served.run.line, add_sink=served.run.line.add_sink)
 
 

@@ -194,6 +194,25 @@ def test_full_disk_is_said_and_nothing_is_lost_or_changed(serve: Serve, small_di
     assert Recipe.load(file).product == "cap"
 
 
+def test_nothing_is_changed_that_cannot_be_written_down(
+    served: Served, client: httpx.Client
+) -> None:
+    part, ids = client.get("/api/parts?limit=1").json()[0], freeze(client, 2)
+    before = client.get("/api/recipes").json()
+    (served.folder / "audit.jsonl").unlink()
+    (served.folder / "audit.jsonl").mkdir()
+    answers = [
+        client.post("/api/feedback", json={"number": part["number"], "label": "good"}),
+        teach(client, "cap", ids),
+        client.put("/api/recipes/washer/threshold", json={"score": 0.5}),
+    ]
+    assert [a.status_code for a in answers] == [503] * 3, [a.text for a in answers]
+    assert all("audit.jsonl" in a.json()["error"] for a in answers)
+    assert client.get("/api/recipes").json() == before
+    assert not (served.folder / "feedback").exists()
+    assert client.post("/api/product", json={"product": "nut"}).status_code == 200
+
+
 def fill(disk: Path) -> None:
     """Fill it up to the last byte."""
     with (disk / "filler").open("wb", buffering=0) as file:

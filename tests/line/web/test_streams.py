@@ -19,7 +19,7 @@ from line.web.conftest import Serve, Served
 from PIL import Image
 
 from res2clip_runtime.service.config import CameraTable
-from res2clip_runtime.web import connection, streams
+from res2clip_runtime.web import bounded_server, connection, streams
 
 
 def events(client: httpx.Client) -> Iterator[tuple[str, dict[str, object]]]:
@@ -194,7 +194,7 @@ def _closed() -> Iterator[None]:
 def test_more_connections_than_there_may_be_are_closed(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "MOST", 3)
+    monkeypatch.setattr(bounded_server, "MOST", 3)
     served = serve()
     with ExitStack() as stack:
         for _ in range(3):

@@ -102,6 +102,15 @@ def test_what_is_no_picture_is_refused_and_inspection_goes_on(
     served.await_parts(2)
 
 
+@pytest.mark.parametrize("side", [9_000, 60_000])
+def test_picture_that_would_fill_the_memory_is_refused_before_it_is_unpacked(
+    client: httpx.Client, side: int
+) -> None:
+    answer = client.post("/api/inspect", content=huge_png(side), headers=PNG)
+    assert answer.status_code == 422
+    assert "expected at most 64000000 px" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_picture_that_is_too_large_is_refused(serve: Serve, chunked: bool) -> None:
     served = serve(upload_mb=0.5)

@@ -7,7 +7,6 @@ import warnings
 
 from PIL import Image
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from res2clip_runtime.errors import InputError
@@ -16,6 +15,7 @@ from res2clip_runtime.preprocess import PictureU8, decode_rgb
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.verdict import Verdict
+from res2clip_runtime.web.json_answer import JsonAnswer
 from res2clip_runtime.web.request_body import check_query, read_body, text_in_query
 from res2clip_runtime.web.state import Call
 
@@ -48,7 +48,7 @@ async def inspect_picture(call: Call) -> ASGIApp:
     async with state.uploads:
         data = await read_body(call.request, most_bytes=int(state.config.upload_mb * 1e6))
         verdict = await state.run(_inspect, state.control.model, data, recipe)
-    return JSONResponse(verdict.to_json())
+    return JsonAnswer(verdict.to_json())
 
 
 _CLOSE = {"Connection": "close"}
@@ -74,11 +74,13 @@ def _decoded(data: bytes) -> PictureU8:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 width, height = picture.size
+    except Image.DecompressionBombError as err:
+        raise InputError(f"the picture is far too large, expected at most {_MOST_PX} px") from err
     except Exception as err:  # Pillow's decoders let TypeError, struct.error and others through
         raise InputError(f"this is no picture in one of the formats {', '.join(_FORMATS)}") from err
     if width * height > _MOST_PX:
         raise InputError(
-            f"the picture has {width} x {height} px, expected at most {_MOST_PX} in all"
+            f"the picture has {width} x {height} px, expected at most {_MOST_PX} px in all"
         )
     return decode_rgb(data, "the picture")
 

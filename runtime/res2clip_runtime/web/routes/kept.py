@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.web.feedback_store import Label
+from res2clip_runtime.web.json_answer import JsonAnswer
 from res2clip_runtime.web.request_body import (
     a_text,
     a_whole,
@@ -32,7 +33,7 @@ async def ng_parts(call: Call) -> ASGIApp:
     check_query(call.request, "limit", "before")
     limit = number_in_query(call.request, "limit", default=50, most=500)
     before = number_in_query(call.request, "before", default=0, most=_MOST_ID) or None
-    return JSONResponse(
+    return JsonAnswer(
         await call.state.run(functools.partial(call.state.ng.newest, limit, before=before))
     )
 
@@ -65,7 +66,7 @@ async def feedback(call: Call) -> ASGIApp:
     wanted = a_whole(given, key, most=2**53)
     values = await call.state.run(_keep, call, key, wanted, cast("Label", label), comment)
     call.state.changed("feedback", **values)
-    return JSONResponse(values, 201)
+    return JsonAnswer(values, 201)
 
 
 def _keep(call: Call, key: str, wanted: int, label: Label, comment: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
+from res2clip_runtime.web.json_answer import JsonAnswer
 from res2clip_runtime.web.request_body import (
     a_text,
     check_query,
@@ -22,7 +22,7 @@ async def health(call: Call) -> ASGIApp:
     """Return how the line is doing: 200 if it is ready, else 503."""
     check_query(call.request)
     now = call.state.control.health()
-    return JSONResponse(call.state.health_values(now), 200 if now.ready else 503)
+    return JsonAnswer(call.state.health_values(now), 200 if now.ready else 503)
 
 
 async def parts(call: Call) -> ASGIApp:
@@ -30,7 +30,7 @@ async def parts(call: Call) -> ASGIApp:
     check_query(call.request, "limit")
     most = call.state.config.keep_parts
     limit = number_in_query(call.request, "limit", default=most, most=100_000)
-    return JSONResponse(call.state.parts.newest(limit))
+    return JsonAnswer(call.state.parts.newest(limit))
 
 
 async def trigger(call: Call) -> ASGIApp:
@@ -44,11 +44,11 @@ async def trigger(call: Call) -> ASGIApp:
         state.answers.forget(wanted)
     trigger_id = state.control.trigger(wanted)
     if not waits:
-        return JSONResponse({"id": trigger_id}, 202)
+        return JsonAnswer({"id": trigger_id}, 202)
     verdict = await state.answers.wait(trigger_id, state.config.wait_s)
     if verdict is None:
-        return JSONResponse({"id": trigger_id, "error": "no verdict yet"}, 504)
-    return JSONResponse(verdict.to_json())
+        return JsonAnswer({"id": trigger_id, "error": "no verdict yet"}, 504)
+    return JsonAnswer(verdict.to_json())
 
 
 async def product(call: Call) -> ASGIApp:
@@ -61,4 +61,4 @@ async def product(call: Call) -> ASGIApp:
     state.control.choose_recipe(wanted)
     state.notice_product()
     await state.run(lambda: call.try_audit("product", old=before, new=wanted))
-    return JSONResponse({"product": wanted})
+    return JsonAnswer({"product": wanted})

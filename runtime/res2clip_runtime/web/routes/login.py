@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from res2clip_runtime.web.access import Visitor, address_of
+from res2clip_runtime.web.json_answer import JsonAnswer
 from res2clip_runtime.web.request_body import a_text, check_query, read_object
 from res2clip_runtime.web.state import Call
 
@@ -33,7 +34,7 @@ async def log_in(call: Call) -> ASGIApp:
     if user is None:
         raise HTTPException(401, "name or password is wrong")
     access.forget_attempt(name, address)
-    answer = JSONResponse(_values(visitor, login_needed=True))
+    answer = JsonAnswer(_values(visitor, login_needed=True))
     access.set_cookie(answer, access.sessions.begin(user.name, users.stamp(user.name)))
     return answer
 
@@ -50,7 +51,7 @@ async def me(call: Call) -> ASGIApp:
     """Return who is asking."""
     check_query(call.request)
     access = call.state.access
-    return JSONResponse(_values(access.visitor(call.request), login_needed=access.login_needed))
+    return JsonAnswer(_values(access.visitor(call.request), login_needed=access.login_needed))
 
 
 def _values(visitor: Visitor | None, *, login_needed: bool) -> dict[str, object]:

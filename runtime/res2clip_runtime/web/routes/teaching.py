@@ -6,13 +6,14 @@ import functools
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.service.recipe_book import ListedRecipe
 from res2clip_runtime.teaching import Taught, teach
 from res2clip_runtime.web.heat_layer import draw_jpeg
+from res2clip_runtime.web.json_answer import JsonAnswer
 from res2clip_runtime.web.request_body import (
     a_flag,
     a_number,
@@ -52,7 +53,7 @@ async def freeze(call: Call) -> ASGIApp:
             409, f"camera {shot.verdict.camera} is lost, its picture is an old one; mend it first"
         )
     candidate = await state.run(state.tray.freeze, call.who.user.name, shot)
-    return JSONResponse(
+    return JsonAnswer(
         {
             "id": candidate.candidate_id,
             "number": candidate.number,
@@ -101,7 +102,7 @@ async def teach_product(call: Call) -> ASGIApp:
     state.changed("recipes", product=product)
     state.notice_product()
     threshold = taught.recipe.thresholds.get(state.control.model.spec.score_id)
-    return JSONResponse(
+    return JsonAnswer(
         {
             "product": product,
             "threshold": threshold.score if threshold else None,
@@ -118,7 +119,7 @@ async def recipes(call: Call) -> ASGIApp:
     check_query(call.request)
     state = call.state
     listed = await state.run(lambda: list(state.control.recipes.listed()))
-    return JSONResponse([_listed(state, one) for one in listed])
+    return JsonAnswer([_listed(state, one) for one in listed])
 
 
 async def reference(call: Call) -> ASGIApp:
@@ -149,7 +150,7 @@ async def set_threshold(call: Call) -> ASGIApp:
     before = await state.run(_set_threshold, call, product, score, camera)
     state.changed("threshold", product=product, old=before, new=score)
     state.notice_product()
-    return JSONResponse({"product": product, "threshold": score, "before": before})
+    return JsonAnswer({"product": product, "threshold": score, "before": before})
 
 
 def _teach(
