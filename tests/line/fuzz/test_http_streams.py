@@ -49,7 +49,6 @@ _NO_HTTP = {
     "TLS hello": bytes.fromhex("16030100a5010000a10303") + bytes(160),
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "HTTP/0.9": b"GET /\r\n\r\n",
-    "HTTP/9.9": b"GET / HTTP/9.9\r\n" + _HOST + b"\r\n",
     "no host": b"GET /api/health HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /api/health HTTP/1.1\r\n" + _HOST + b"Host: evil.example\r\n\r\n",
     "another host": b"GET /api/health HTTP/1.1\r\nHost: evil.example\r\n\r\n",
