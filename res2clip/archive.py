@@ -19,7 +19,7 @@ from torch import Tensor
 
 from res2clip_runtime.errors import ArtefactError
 
-__all__ = ["is_torchscript_archive", "read_torchscript_tensors"]
+__all__ = ["check_inflation", "is_torchscript_archive", "read_torchscript_tensors"]
 
 _DTYPES = {
     "FloatStorage": torch.float32,
@@ -34,6 +34,9 @@ _DTYPES = {
     "BoolStorage": torch.bool,
 }
 
+_MOST_COMPRESSED = 64 << 20
+"""Bytes of code and tables that may be compressed well."""
+
 
 def is_torchscript_archive(path: Path) -> bool:
     """Return whether the file is a zip with TorchScript code in it."""
@@ -46,6 +49,24 @@ def is_torchscript_archive(path: Path) -> bool:
     with archive:
         return any(
             "/code/" in name or name.endswith("constants.pkl") for name in archive.namelist()
+        )
+
+
+def check_inflation(path: Path) -> None:
+    """Refuse a zip that unfolds into far more than it weighs; tensors are stored as they are.
+
+    Raises:
+        ArtefactError: it is such a bomb, or no whole zip.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unfolded = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as err:
+        raise ArtefactError(f"{path} is damaged: {err}; download it again") from err
+    if unfolded > 2 * path.stat().st_size + _MOST_COMPRESSED:
+        raise ArtefactError(
+            f"{path} would unfold from {path.stat().st_size} into {unfolded} bytes; weights are "
+            "stored uncompressed, so these are none; download them from where they were published"
         )
 
 
@@ -64,10 +85,10 @@ def read_torchscript_tensors(path: Path) -> dict[str, Tensor]:
             _require_little_endian(archive, prefix)
             with archive.open(pickled) as stream:
                 root = _TensorUnpickler(stream, archive, prefix).load()
-        return dict(_named_tensors(root, ""))
+        return dict(_named_tensors(root))
     except (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, KeyError, EOFError) as err:
         raise ArtefactError(f"{path} is not a readable TorchScript archive: {err}") from err
-    except (RuntimeError, TypeError, AttributeError, IndexError) as err:
+    except (RuntimeError, TypeError, AttributeError, IndexError, MemoryError, OverflowError) as err:
         raise ArtefactError(f"{path} is damaged: {err}; download it again") from err
 
 
@@ -135,12 +156,19 @@ def _require_little_endian(archive: zipfile.ZipFile, prefix: str) -> None:
         raise ValueError("its tensors are stored big-endian; save it on a little-endian machine")
 
 
-def _named_tensors(node: Any, name: str) -> list[tuple[str, Tensor]]:
-    if isinstance(node, Tensor):
-        return [(name, node)]
-    if not isinstance(node, _Module):
-        return []
-    found = []
-    for key, child in vars(node).items():
-        found += _named_tensors(child, f"{name}.{key}" if name else str(key))
+def _named_tensors(root: Any) -> list[tuple[str, Tensor]]:
+    """Return tensors by their way from the root, the first where several lead to one module.
+
+    Following every way would take for ever in a file whose modules share modules many levels deep.
+    """
+    found: list[tuple[str, Tensor]] = []
+    seen: set[int] = set()
+    waiting = [("", root)]
+    while waiting:
+        name, node = waiting.pop()
+        if isinstance(node, Tensor):
+            found.append((name, node))
+        elif isinstance(node, _Module) and id(node) not in seen:
+            seen.add(id(node))
+            waiting += [(f"{name}.{k}" if name else str(k), v) for k, v in vars(node).items()]
     return found

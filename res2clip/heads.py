@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from res2clip.adapters import MultiScaleConvAdapter, ResidualAdapter
-from res2clip.weights import unpickle_tensors
+from res2clip.weights import require_stored, unpickle_tensors
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError
 from res2clip_runtime.storage import write_atomically
 
@@ -124,6 +124,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise ArtefactError(f"{path} cannot be read as weights ({err}); copy it again") from err
     if not all(isinstance(value, Tensor) for value in tensors.values()):
         raise ArtefactError(f"{path} holds something else than tensors; copy it again")
+    for name, value in tensors.items():
+        require_stored(value, f"{path}: tensor {name}")
     if odd := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
         raise ArtefactError(f"{path}: {odd[0]} holds NaN or infinity; train the heads again")
     return {name: value.float() for name, value in tensors.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from res2clip.archive import is_torchscript_archive, read_torchscript_tensors
+from res2clip.archive import check_inflation, is_torchscript_archive, read_torchscript_tensors
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError
 
 __all__ = [
     "ClipSizes",
     "clip_sizes",
     "read_tensors",
+    "require_stored",
     "tensors_digest",
     "text_tensors",
     "unpickle_tensors",
@@ -77,6 +79,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             raw: dict[str, object] = dict(load_file(path))
         elif is_torchscript_archive(path):
+            check_inflation(path)
             raw = dict(read_torchscript_tensors(path))
         else:
             raw = _state_dict(unpickle_tensors(path))
@@ -91,6 +94,8 @@ def unpickle_tensors(path: Path) -> object:
     Raises:
         ArtefactError: it holds anything else, or is damaged.
     """
+    if zipfile.is_zipfile(path):
+        check_inflation(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as err:  # its restricted unpickler lets KeyError and others through
@@ -98,6 +103,20 @@ def unpickle_tensors(path: Path) -> object:
         raise ArtefactError(
             f"{path} cannot be read as weights ({reason}); download it again"
         ) from err
+
+
+def require_stored(value: Tensor, where: str) -> None:
+    """Refuse a tensor whose elements are not all in the file: a few bytes may claim terabytes.
+
+    Raises:
+        ArtefactError: it is such a tensor, or a sparse or quantised one.
+    """
+    plain = value.layout is torch.strided and not value.is_quantized and not value.is_meta
+    if plain and value.numel() * value.element_size() <= value.untyped_storage().nbytes():
+        return
+    raise ArtefactError(
+        f"{where} {tuple(value.shape)} is not stored element by element; download it again"
+    )
 
 
 def clip_sizes(tensors: Mapping[str, Tensor]) -> ClipSizes:
@@ -176,6 +195,7 @@ def _as_openai(raw: dict[str, object], path: Path) -> dict[str, Tensor]:
         name, value = raw.popitem()
         if name.split(".")[-1] in _NOT_WEIGHTS or not isinstance(value, Tensor):
             continue
+        require_stored(value, f"{path}: tensor {name}")
         tensors[name] = value.detach().to(torch.float32)
         if not torch.isfinite(tensors[name]).all():
             raise ArtefactError(f"{path}: tensor {name} holds NaN or infinity; download it again")

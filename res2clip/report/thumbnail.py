@@ -15,6 +15,7 @@ from res2clip.report.markup import Html, element
 from res2clip_runtime.errors import Res2ClipError
 from res2clip_runtime.overlay.outline import grow
 from res2clip_runtime.preprocess import load_rgb
+from res2clip_runtime.stored_png import open_stored_png
 
 __all__ = ["JPEG_QUALITY", "picture_file", "picture_of_png", "picture_with_truth"]
 
@@ -25,8 +26,7 @@ _EDGE_RGB = (0, 0, 0)
 
 def picture_of_png(png: bytes, *, name: str, width_px: int) -> Html:
     """Return an ``img`` of a PNG in memory."""
-    with Image.open(io.BytesIO(png), formats=["PNG"]) as picture:
-        return _img(picture.convert("RGB"), name, width_px)
+    return _img(open_stored_png(png, name), name, width_px)
 
 
 def picture_file(path: Path, *, name: str, width_px: int) -> Html | None:

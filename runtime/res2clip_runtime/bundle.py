@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactError, ArtefactNotFoundError, HashMismatchError
-from res2clip_runtime.manifest import Manifest
+from res2clip_runtime.manifest import MOST_BYTES, Manifest
 from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.storage import data_directory, file_sha256
 
@@ -102,6 +102,8 @@ def installed_bundles() -> list[tuple[Path, Manifest]]:
 def _read_manifest(directory: Path) -> Manifest:
     path = directory / "manifest.json"
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ArtefactError(f"{path} is no manifest: it is too large; export the bundle again")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as err:
         raise ArtefactNotFoundError(

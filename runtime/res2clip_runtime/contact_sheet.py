@@ -14,10 +14,12 @@ from res2clip_runtime.overlay.lettering import draw_fitted
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.recipe import Recipe, Reference
 from res2clip_runtime.storage import write_atomically
+from res2clip_runtime.stored_png import open_stored_png
 
 __all__ = ["draw_contact_sheet", "save_contact_sheet"]
 
 TILE_PX = 240
+MOST_TILES = 1024
 _CAPTION_PX = 28
 _GAP_PX = 8
 _BACKGROUND = (24, 26, 30)
@@ -40,8 +42,13 @@ def draw_contact_sheet(recipe: Recipe) -> PictureU8:
     """Return (h, w, 3) uint8: the references as the encoder sees them, with their names.
 
     Raises:
-        ArtefactError: a picture in the recipe is damaged.
+        ArtefactError: a picture in the recipe is damaged, or there are too many.
     """
+    if len(recipe.references) > MOST_TILES:
+        raise ArtefactError(
+            f"the recipe has {len(recipe.references)} good pictures, a sheet shows at most "
+            f"{MOST_TILES}; look at them with: recipe show"
+        )
     columns = math.ceil(math.sqrt(len(recipe.references)))
     rows = math.ceil(len(recipe.references) / columns)
     step = (TILE_PX + _GAP_PX, TILE_PX + _CAPTION_PX + _GAP_PX)
@@ -58,10 +65,5 @@ def draw_contact_sheet(recipe: Recipe) -> PictureU8:
 
 
 def _tile(reference: Reference) -> Image.Image:
-    try:
-        with Image.open(io.BytesIO(reference.png), formats=["PNG"]) as picture:
-            return picture.convert("RGB").resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
-    except (OSError, SyntaxError, ValueError) as err:
-        raise ArtefactError(
-            f"the picture of reference {reference.name} is damaged: {err}; teach it again"
-        ) from err
+    picture = open_stored_png(reference.png, reference.name)
+    return picture.resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from res2clip_runtime.errors import ArtefactError, FormatVersionError
+from res2clip_runtime.safe_text import has_controls, shown
 from res2clip_runtime.spec import CLIP_MEAN, CLIP_STD, MethodSpec
+from res2clip_runtime.strict_json import parse_json
 
 __all__ = [
     "FORMAT_VERSION",
@@ -23,6 +25,8 @@ __all__ = [
 
 FORMAT_VERSION = 1
 STAGE_NAMES = ("encoder", "match", "heads")
+MOST_BYTES = 4 << 20
+"""Of the file; ours have 6 kB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,11 @@ class TensorEntry:
     meaning: str
     """One line for the reader."""
 
+    def __post_init__(self) -> None:
+        if not all(isinstance(size, (int, str)) for size in self.shape):
+            raise TypeError("a shape holds neither sizes nor letters")
+        _require_texts(self.name, self.dtype, self.meaning)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageEntry:
@@ -50,6 +59,9 @@ class StageEntry:
     outputs: tuple[TensorEntry, ...]
     """In the graph's order."""
 
+    def __post_init__(self) -> None:
+        _require_texts(self.file)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
@@ -59,6 +71,11 @@ class FileEntry:
     """64 hexadecimal digits."""
     bytes: int
     """Its size."""
+
+    def __post_init__(self) -> None:
+        _require_texts(self.sha256)
+        if type(self.bytes) is not int:
+            raise TypeError("a file's size is no whole number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +120,9 @@ class Manifest:
             ArtefactError: it is not a manifest, or holds what this res2clip does not know.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text, most_bytes=MOST_BYTES)
             version = int(values["format_version"])
-        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as err:
+        except (ValueError, KeyError, TypeError, ArithmeticError) as err:
             raise ArtefactError(
                 f"manifest.json is damaged ({err}); export the bundle again"
             ) from err
@@ -144,11 +161,19 @@ def preprocessing_of(image_size_px: int) -> dict[str, Any]:
     }
 
 
+def _require_texts(*values: object) -> None:
+    if not all(isinstance(value, str) and not has_controls(value) for value in values):
+        raise TypeError("a name is no text, or holds control characters")
+
+
 def _parsed(values: dict[str, Any]) -> dict[str, Any]:
+    _require_texts(values["name"], values["created"], values["heads"])
     return {
         "backbone": {str(key): str(value) for key, value in values["backbone"].items()},
         "method": MethodSpec.from_json(values["method"]),
         "stages": {name: _stage(stage) for name, stage in values["stages"].items()},
+        "versions": {str(key): str(value) for key, value in values["versions"].items()},
+        "parity": dict(values["parity"]),
         "files": {name: FileEntry(**entry) for name, entry in values["files"].items()},
     }
 
@@ -173,8 +198,8 @@ def _check(manifest: Manifest) -> None:
             "the bundle wants a preprocessing this res2clip does not know; upgrade res2clip"
         )
     for name in manifest.files:
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise ArtefactError(f"the bundle names a file outside itself: {name}")
+        if not re.fullmatch(r"\w[\w.-]{0,127}", name):
+            raise ArtefactError(f"the bundle names a file outside itself: {shown(name[:128])}")
     for stage in manifest.stages.values():
         if stage.file not in manifest.files:
             raise ArtefactError(f"the bundle has no hash for {stage.file}; export it again")

@@ -33,6 +33,9 @@ ImageLike: TypeAlias = "str | os.PathLike[str] | Image.Image | PictureU8"
 MIN_SIDE_PX = 32
 """A smaller picture holds nothing to inspect; it is nearly always a wrong file."""
 
+_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "GIF")
+"""What cameras and drawing programs write. Pillow knows forty more, rarely tried decoders, and runs
+Ghostscript for an EPS whatever the file's ending says."""
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -109,12 +112,12 @@ def _from_bytes(data: bytes, name: str) -> PictureU8:
         with warnings.catch_warnings():
             # Line-scan pictures are large; Pillow's own hard limit still stops absurd ones.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as picture:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 return _from_pil(picture, name)
     except InputError:
         raise
     except UnidentifiedImageError as err:
-        raise InputError(f"{name} is not a picture Pillow can decode; save it as PNG") from err
+        raise InputError(f"{name} is not a picture that can be decoded; save it as PNG") from err
     except Image.DecompressionBombError as err:
         raise InputError(f"{name} is too large to decode safely: {err}; crop it first") from err
     except Exception as err:  # Pillow's decoders let TypeError, struct.error and others through
@@ -132,10 +135,10 @@ def _from_opened(picture: Image.Image) -> PictureU8:
 
 def _from_pil(picture: Image.Image, name: str) -> PictureU8:
     # MPO is a phone's JPEG with a preview or gain map behind it; the first frame is the photo.
-    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+    # Not n_frames: counting the pictures of a hostile file takes minutes.
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):
         raise InputError(
-            f"{name} is animated or has several pages ({picture.n_frames}); "  # type: ignore[attr-defined]
-            "save the one to inspect as a PNG"
+            f"{name} is animated or has several pages; save the one to inspect as a PNG"
         )
     picture.load()
     upright = ImageOps.exif_transpose(picture)

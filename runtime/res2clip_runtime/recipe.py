@@ -6,9 +6,10 @@ The format is specified in ``docs/recipe.md``.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
+import os
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -26,15 +27,18 @@ from res2clip_runtime.errors import (
     FormatVersionError,
     HashMismatchError,
 )
+from res2clip_runtime.safe_text import has_controls, shown
 from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.stages import FloatArray, mean_direction
 from res2clip_runtime.storage import write_atomically
+from res2clip_runtime.strict_json import parse_json
 
 __all__ = [
     "FORMAT_VERSION",
     "Recipe",
     "Reference",
     "Threshold",
+    "check_product",
     "default_recipe_path",
     "history_entry",
 ]
@@ -43,6 +47,10 @@ FORMAT_VERSION = 1
 _METADATA_KEY = "res2clip.recipe"
 _LONGEST_NAME = 160
 """Bytes of the product's name in its file's: a whole file name may have 255."""
+_MOST_HEADER_BYTES = 16 << 20
+"""Of a file's names, references and history; a recipe of a thousand pictures has 300 kB."""
+_LONGEST_PRODUCT = 200
+"""Characters of a product's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,7 @@ class Recipe:
     """What was done to the recipe and when, oldest first."""
 
     def __post_init__(self) -> None:
+        check_product(self.product)
         rows = sum(reference.rows for reference in self.references)
         if any(reference.rows < 1 for reference in self.references):
             raise ArtefactError("a reference has no patches; the file is damaged, teach it again")
@@ -211,6 +220,21 @@ def default_recipe_path(product: str) -> Path:
     return Path(f"{name.encode()[:_LONGEST_NAME].decode(errors='ignore')}.recipe.safetensors")
 
 
+def check_product(product: str) -> None:
+    """Refuse a product's name that a terminal, a log or a file of results could not carry.
+
+    Raises:
+        ArtefactError: it is empty, too long, or holds control characters.
+    """
+    if not isinstance(product, str) or not product.strip():
+        raise ArtefactError("the product has no name; give it one")
+    if len(product) > _LONGEST_PRODUCT or has_controls(product):
+        raise ArtefactError(
+            f"the product's name {shown(product[:40])!r} has {len(product)} characters, expected "
+            f"at most {_LONGEST_PRODUCT}, none of them a control character; give it another name"
+        )
+
+
 def history_entry(what: str) -> dict[str, str]:
     """Return a history line saying that ``what`` was done now (UTC)."""
     return {"when": datetime.now(timezone.utc).isoformat(timespec="seconds"), "what": what}
@@ -222,20 +246,32 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
             f"no recipe at {path}; make one with: res2clip teach --product NAME good/*.png"
         )
     try:
+        _check_header(path)
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get(_METADATA_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as err:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as err:
+        # The last three: of element types that NumPy does not have.
         raise ArtefactError(f"{path} is not a recipe or is truncated: {err}") from err
     if text is None:
         raise ArtefactError(f"{path} is a safetensors file, but not a recipe of res2clip")
     try:
-        metadata = json.loads(text)
-    except (ValueError, RecursionError) as err:
+        metadata = parse_json(text, most_bytes=_MOST_HEADER_BYTES)
+    except ValueError as err:
         raise ArtefactError(f"{path} is damaged: its metadata is no JSON ({err})") from err
     if not isinstance(metadata, dict):
         raise ArtefactError(f"{path} is damaged: its metadata is no JSON object")
     return tensors, metadata
+
+
+def _check_header(path: Path) -> None:
+    """Raise ValueError for a header that no recipe has; the library would read 100 MB of it."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(8)
+    length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+    if length > min(_MOST_HEADER_BYTES, size):
+        raise ValueError(f"its header is said to have {length} bytes")
 
 
 def _metadata_digest(metadata: dict[str, Any]) -> str:
@@ -266,7 +302,7 @@ def _from_parts(tensors: dict[str, npt.NDArray[Any]], metadata: dict[str, Any]) 
     if not metadata["references"]:
         raise ArtefactError("it holds no reference; the file is damaged, teach it again")
     return Recipe(
-        product=str(metadata["product"]),
+        product=metadata["product"],
         encoder_id=str(metadata["encoder_id"]),
         bank=_tensor(tensors, "bank", np.float16),
         bank_rho=_tensor(tensors, "bank_rho", np.float32),

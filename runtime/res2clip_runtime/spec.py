@@ -17,6 +17,10 @@ __all__ = ["CLIP_MEAN", "CLIP_STD", "MethodSpec", "canonical_json", "sha256_hex"
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
+MOST_SIZE_PX = 4096
+"""Larger squares are no CLIP's; memory for one is taken before the engine could refuse it."""
+MOST_DIM = 65536
+
 
 def canonical_json(value: Any) -> str:
     """Return ``value`` as JSON with sorted keys and no spaces: equal values hash equally."""
@@ -58,6 +62,17 @@ class MethodSpec:
     """sha256 of head weights and text directions."""
 
     def __post_init__(self) -> None:
+        wholes = (self.image_size_px, self.patch_size_px, self.embed_dim, self.vv_depth, *self.taps)
+        texts = (self.match, self.precision, self.encoder_id, self.heads_id)
+        if not all(type(value) is int for value in wholes) or not all(
+            isinstance(value, str) for value in texts
+        ):
+            raise ArtefactError("a field of the method has the wrong type; export the bundle again")
+        if not 1 <= self.image_size_px <= MOST_SIZE_PX or not 1 <= self.embed_dim <= MOST_DIM:
+            raise ArtefactError(
+                f"the method inspects {self.image_size_px} px in {self.embed_dim} values a patch, "
+                f"expected at most {MOST_SIZE_PX} and {MOST_DIM}; export the bundle again"
+            )
         if self.patch_size_px < 1 or self.image_size_px % self.patch_size_px:
             raise ArtefactError(
                 f"image_size_px={self.image_size_px} is not a multiple of "

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from res2clip_runtime.errors import EncoderMismatchError, InputError
+from res2clip_runtime.errors import ArtefactError, EncoderMismatchError, InputError
 from res2clip_runtime.preprocess import ImageLike, PictureU8, load_rgb, resize_square
 from res2clip_runtime.quality import (
     Doubt,
@@ -21,7 +21,7 @@ from res2clip_runtime.quality import (
     outlier_doubts,
     sharpness_doubts,
 )
-from res2clip_runtime.recipe import Recipe, Reference, Threshold, history_entry
+from res2clip_runtime.recipe import Recipe, Reference, Threshold, check_product, history_entry
 from res2clip_runtime.score import Scored, score
 from res2clip_runtime.spec import MethodSpec, sha256_hex
 from res2clip_runtime.stages import FloatArray, Stages, grid_rho, mean_direction
@@ -68,6 +68,10 @@ def teach(
     """
     if not product.strip():
         raise InputError("the product has no name; give one with --product NAME")
+    try:
+        check_product(product)
+    except ArtefactError as err:
+        raise InputError(str(err)) from err
     if not images:
         raise InputError("no pictures to teach from; give at least one good picture")
     spec = stages.spec
@@ -129,12 +133,23 @@ def check_encoder(stages: Stages, recipe: Recipe) -> None:
 
 
 def check_recipe(spec: MethodSpec, recipe: Recipe) -> None:
-    """Raise EncoderMismatchError unless the recipe fits a model with this spec, opened or not."""
+    """Raise unless the recipe fits a model with this spec, opened or not.
+
+    Raises:
+        EncoderMismatchError: it was taught with another encoder.
+        ArtefactError: its features have another shape than that encoder's.
+    """
     if recipe.encoder_id != spec.encoder_id:
         raise EncoderMismatchError(
             f"the recipe of '{recipe.product}' belongs to encoder {recipe.encoder_id[:12]}, this "
             f"model has {spec.encoder_id[:12]}; use the bundle it was taught with "
             "(--bundle), or teach the product again"
+        )
+    taps, _, width = recipe.bank.shape
+    if (taps, width) != (len(spec.taps), spec.embed_dim):
+        raise ArtefactError(
+            f"the recipe of '{recipe.product}' has features of {taps} taps x {width} values, its "
+            f"encoder gives {len(spec.taps)} x {spec.embed_dim}; it is damaged, teach it again"
         )
 
 

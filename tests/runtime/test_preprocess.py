@@ -205,7 +205,7 @@ def test_undecodable_file_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_picture_with_several_frames_is_refused(tmp_path: Path, suffix: str) -> None:
     frames = [Image.fromarray(np.roll(gradient(), 9 * i, axis=0)) for i in range(3)]
     path = save(frames[0], tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match="animated or has several pages \\(3\\)"):
+    with pytest.raises(InputError, match="animated or has several pages"):
         load_rgb(path)
 
 

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from res2clip_runtime.errors import Res2ClipError
+from res2clip_runtime.safe_text import shown
 
 __all__ = ["CommandGroup", "message_of", "warn"]
 
@@ -35,7 +36,8 @@ class CommandGroup(TyperGroup):
         except BrokenPipeError:
             raise  # typer ends quietly when the reader of a pipe has gone
         except OSError as err:  # a path that cannot even be asked about
-            typer.echo(f"error: {err.filename or 'a file'}: {err.strerror or err}", err=True)
+            problem = f"{err.filename or 'a file'}: {err.strerror or err}"
+            typer.echo(f"error: {shown(problem)}", err=True)
             raise typer.Exit(1) from err
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -50,14 +52,14 @@ class CommandGroup(TyperGroup):
 
 
 def message_of(err: Res2ClipError) -> str:
-    """Return an error's message on one line, without the number that an OSError puts before it."""
+    """Return an error's message on one line, fit for a terminal, without an OSError's number."""
     text = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
-    return " ".join(text.split())
+    return shown(" ".join(text.split()))
 
 
 def warn(message: str) -> None:
     """Tell the person at the terminal something that is not a result."""
-    typer.echo(f"warning: {message}", err=True)
+    typer.echo(f"warning: {shown(message)}", err=True)
 
 
 @contextmanager

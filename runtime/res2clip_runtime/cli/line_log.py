@@ -18,7 +18,7 @@ _ROOT = "res2clip_runtime"
 def log_lines(
     kind: Literal["text", "json"] | None, *, level: Literal["info", "warning"]
 ) -> Iterator[None]:
-    """Log our events from ``level`` on, while the block runs.
+    """Log our events from ``level`` on, and warnings of other libraries, while the block runs.
 
     Args:
         kind: how an event is written; None: as ``warning: ...``, for a person at the terminal.
@@ -32,9 +32,12 @@ def log_lines(
     logger.handlers[:] = [handler]
     logger.setLevel(logging.WARNING if level == "warning" else logging.INFO)
     logger.propagate = False
+    # Without a handler there Python writes them as they are, as often as they come.
+    logging.getLogger().addHandler(handler)
     try:
         yield
     finally:
+        logging.getLogger().removeHandler(handler)
         logger.handlers[:], level_before, logger.propagate = before
         logger.setLevel(level_before)
 

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from res2clip_runtime.recipe import Recipe, Threshold
+from res2clip_runtime.safe_text import shown
 from res2clip_runtime.spec import MethodSpec
 
 __all__ = ["recipe_text", "taught_text"]
@@ -38,7 +39,7 @@ def taught_text(
     # An installed model is found again by the recipe; one that was named has to be named again.
     model = "" if bundle is None else f" --bundle {shlex.quote(str(bundle))}"
     lines.append(f"next:  {runner} --source DIR --recipe {file}{model}{given} --out results")
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
 def recipe_text(recipe: Recipe) -> str:
@@ -55,7 +56,7 @@ def recipe_text(recipe: Recipe) -> str:
     lines += [f"  {key}  {_threshold_text(t)}" for key, t in recipe.thresholds.items()]
     lines.append("history")
     lines += [f"  {entry.get('when', '?')}  {entry.get('what', '?')}" for entry in recipe.history]
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
 def _threshold_text(threshold: Threshold | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from res2clip_runtime.safe_text import shown
 from res2clip_runtime.tally import Summary
 from res2clip_runtime.verdict import Decision, Verdict
 
@@ -13,9 +14,9 @@ __all__ = ["summary_text", "verdict_line"]
 def verdict_line(verdict: Verdict) -> str:
     """Return one line: decision, score, picture, and where or why."""
     score = f"{verdict.score:.4f}" if math.isfinite(verdict.score) else "-"
-    line = f"{verdict.decision.value:<5}  {score:>8}  {verdict.frame_id}"
+    line = f"{verdict.decision.value:<5}  {score:>8}  {shown(verdict.frame_id)}"
     if verdict.decision is Decision.ERROR:
-        return f"{line}  ({' '.join(verdict.reason.split())})"
+        return f"{line}  ({shown(' '.join(verdict.reason.split()))})"
     if verdict.decision is Decision.NG and verdict.regions:
         worst = verdict.regions[0]
         return f"{line}  ({worst.width} x {worst.height} px at {worst.left}, {worst.top})"

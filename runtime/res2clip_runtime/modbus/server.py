@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import MissingExtraError, OutputError, Res2ClipError
 from res2clip_runtime.modbus.config import ModbusConfig
+from res2clip_runtime.modbus.connections import make_server
 from res2clip_runtime.modbus.handshake import Handshake, Order, Trigger
 from res2clip_runtime.modbus.registers import COMMANDS, STATUS
 from res2clip_runtime.preprocess import PictureU8
@@ -111,9 +112,7 @@ class ModbusServer(Closable):
             self._listening.set()
 
     async def _serve(self) -> None:
-        from pymodbus.server import ModbusTcpServer
-
-        server = ModbusTcpServer(
+        server = make_server(
             self._device(),
             address=(self._config.host, self._config.port),
             trace_connect=self._note_connection,

@@ -7,7 +7,6 @@ inputs made from these; branch maps of every inspected picture.  A few MB.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,15 @@ from res2clip_runtime.parity.pictures import TEACHING, JudgedPictures
 from res2clip_runtime.spec import canonical_json
 from res2clip_runtime.stages import BranchMaps, FloatArray
 from res2clip_runtime.storage import write_atomically
+from res2clip_runtime.stored_png import open_stored_png
+from res2clip_runtime.strict_json import parse_json
 
 __all__ = ["SAMPLES_FILE", "ParitySamples", "StageSamples", "load_samples", "save_samples"]
 
 SAMPLES_FILE = "parity_samples.safetensors"
 FORMAT_VERSION = 1
 _METADATA_KEY = "res2clip.parity_samples"
+_MOST_METADATA_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,14 +111,23 @@ def load_samples(path: Path) -> ParitySamples:
         )
     try:
         with safe_open(path, framework="np") as file:
-            metadata = json.loads((file.metadata() or {})[_METADATA_KEY])
+            about = (file.metadata() or {})[_METADATA_KEY]
+            metadata = parse_json(about, most_bytes=_MOST_METADATA_BYTES)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if int(metadata["format_version"]) > FORMAT_VERSION:
             raise FormatVersionError(f"{path} was written by a newer res2clip; upgrade res2clip")
         return _from_parts(tensors, metadata)
     except ArtefactError:
         raise
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, ArithmeticError) as err:
+    except (
+        SafetensorError,
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+    ) as err:
         raise ArtefactError(f"{path} is damaged ({err}); copy or export the bundle again") from err
 
 
@@ -151,8 +162,7 @@ def _png(picture: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def _decoded(png: npt.NDArray[np.uint8], mode: str) -> npt.NDArray[Any]:
-    with Image.open(io.BytesIO(png.tobytes())) as image:
-        return np.asarray(image.convert(mode))
+    return np.asarray(open_stored_png(png.tobytes(), "parity sample", mode=mode))
 
 
 def _stacked(masks: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.bool_]:

@@ -10,8 +10,12 @@ import time
 from datetime import datetime, timezone
 from typing import Literal
 
+from res2clip_runtime.safe_text import shown
+
 __all__ = ["JsonLines", "RepeatFilter", "TextLines", "hide_secrets", "line_formatter"]
 
+_OURS = "res2clip"
+_LONGEST_EVENT = 2000
 _SUBJECTS = ("%s", "camera %s", "sink %s", "recipe %s", "product %s")
 _CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _SECRET = re.compile(
@@ -36,7 +40,9 @@ class RepeatFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the event is shown; ``record.repeats`` says how many were not."""
-        key = (record.name, record.levelno, str(record.msg), _subject(record))
+        # Other libraries put what a client sent into the text: each would be another event.
+        text = str(record.msg) if record.name.startswith(_OURS) else ""
+        key = (record.name, record.levelno, text, _subject(record))
         now_s = time.monotonic()
         with self._lock:
             since_s, hidden = self._seen.get(key, (-self._window_s, 0))
@@ -55,7 +61,9 @@ class _Lines(logging.Formatter):
     def values(self, record: logging.LogRecord) -> dict[str, object]:
         """Return what an event says, in order."""
         moment = datetime.fromtimestamp(record.created, timezone.utc)
-        text = " ".join(hide_secrets(record.getMessage()).split())
+        text = shown(" ".join(hide_secrets(record.getMessage()).split()))
+        if len(text) > _LONGEST_EVENT:
+            text = f"{text[:_LONGEST_EVENT]}..."
         values: dict[str, object] = {
             "time": moment.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -7,11 +7,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from res2clip_runtime.strict_json import parse_json
 from res2clip_runtime.tensorrt.engine_job import EngineJob
 
 __all__ = ["EngineRecord", "read_record"]
 
 FORMAT_VERSION = 1
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class EngineRecord:
 def read_record(path: Path) -> EngineRecord | None:
     """Return the record in a file; None if there is none, or not one of ours."""
     try:
-        return EngineRecord(**json.loads(path.read_text(encoding="utf-8")))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MOST_BYTES + 1)
+        return EngineRecord(**parse_json(text, most_bytes=_MOST_BYTES))
     except (OSError, ValueError, TypeError):
         return None

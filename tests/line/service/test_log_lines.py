@@ -94,3 +94,18 @@ def test_secrets_are_hidden(text: str, secret: str) -> None:
 def test_addresses_without_secrets_stay_readable() -> None:
     text = "camera top: rtsp://10.0.0.7:554/cam; mail a@b; password_file missing"
     assert hide_secrets(text) == text
+
+
+def test_what_clients_send_through_other_libraries_is_one_line() -> None:
+    stream = io.StringIO()
+    logger = logger_into(stream, "text")
+    logger.name = "pymodbus.logging"
+    for number in range(1000):
+        logger.error(f"invalid frame {number}")
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_event_of_any_length_is_cut() -> None:
+    stream = io.StringIO()
+    logger_into(stream, "json").error("x" * 1_000_000)
+    assert len(stream.getvalue()) < 3000

@@ -31,6 +31,10 @@ else:
 __all__ = ["LineConfig", "load_config"]
 
 
+_MOST_CHARACTERS = 1 << 20
+_LONGEST_LINE = 10_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineConfig:
     """Every table of the file; one that is left out has its defaults, or is not used (None)."""
@@ -89,16 +93,29 @@ def load_config(path: Path) -> LineConfig:
         InputError: it is no TOML, or a table, key or value is not usable.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(_read(path))
     except FileNotFoundError as err:
         raise ArtefactNotFoundError(
             f"there is no configuration at {path}; make one with: res2clip-run init {path}"
         ) from err
     except (OSError, UnicodeDecodeError) as err:
         raise InputError(f"{path} cannot be read: {err}") from err
-    except tomllib.TOMLDecodeError as err:
+    except ValueError as err:  # TOMLDecodeError, or a number of thousands of digits
         raise InputError(f"{path} is no TOML: {err}; texts stand in quotes") from err
+    except RecursionError as err:
+        raise InputError(f"{path} is no configuration: it is nested too deeply") from err
     return _from_values(values, path)
+
+
+def _read(path: Path) -> str:
+    """Return the file's text if it has the size of a configuration; a TOML reader has no limits."""
+    with path.open(encoding="utf-8") as file:
+        text = file.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS or max(map(len, text.split("\n"))) > _LONGEST_LINE:
+        raise ValueError(
+            f"it has more than {_MOST_CHARACTERS} characters, or a line more than {_LONGEST_LINE}"
+        )
+    return text
 
 
 def _from_values(values: dict[str, Any], path: Path) -> LineConfig:
