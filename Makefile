@@ -6,11 +6,12 @@ READY   := $(VENV)/.ready
 PYTHON  ?= python3
 RTX     := tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
 
-# Cameras, brokers and faults of the tests are real; without these packages their tests are skipped.
+# Cameras, brokers, browser and faults of the tests are real; without these packages their tests are skipped.
 DEBIAN  := aravis-tools libaravis-0.8-0 gir1.2-aravis-0.8 python3-gi gir1.2-gst-rtsp-server-1.0 \
 	gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-rtsp mosquitto faketime \
-	iproute2 openssl jq systemd
+	iproute2 openssl jq systemd chromium fonts-dejavu-core mono-mcs mono-runtime \
+	libmono-system-net-http4.0-cil libmono-system-runtime-serialization4.0-cil
 
 # A machine of QEMU with virtual cameras, a systemd and a udev; its kernel is Debian's, only unpacked.
 VM      := qemu-system-x86 busybox-static cpio kmod v4l-utils systemd udev dbus iproute2
@@ -66,7 +67,8 @@ wheelhouse:  ## res2clip and all it needs as wheels with hashes
 
 # Installed anew only when the list of dependencies changes. ADEval, another opinion on PRO for the
 # tests, asks for opencv-python, which overwrites our opencv-python-headless and needs libGL: it
-# comes without its dependencies. pycuda is source only and needs the toolkit of the nvcc on the PATH.
+# comes without its dependencies. openapi-python-client makes a client of our API; it wants an older
+# typer, and works with ours. pycuda is source only and needs the toolkit of the nvcc on the PATH.
 # TensorRT for RTX parses and builds without a GPU; its libraries' own dependencies are for running.
 # TensorRT's bindings, without its libraries, tell the names and signatures of three releases.
 $(READY): pyproject.toml tests/gpu/install_pycuda.py tests/gpu/install_bindings.py
@@ -74,6 +76,7 @@ $(READY): pyproject.toml tests/gpu/install_pycuda.py tests/gpu/install_bindings.
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet --editable '.[dev]'
 	$(PY) -m pip install --quiet --no-deps 'ADEval==1.1.0'
+	$(PY) -m pip install --quiet --no-deps 'openapi-python-client==0.29.1'
 	$(PY) -m pip install --quiet --no-deps $(RTX) || echo 'no TensorRT for RTX here: its tests are skipped'
 	$(PY) tests/gpu/install_pycuda.py
 	$(PY) tests/gpu/install_bindings.py
