@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -18,7 +19,9 @@ from res2clip_runtime.web.recent_pictures import Shot
 __all__ = ["Candidate", "TeachingTray"]
 
 MOST_OF_ONE = 16
-"""Pictures a user may have in the tray."""
+"""Pictures of a user that are kept; the oldest goes, as nobody may know of it any more."""
+KEPT_S = 3600.0
+"""Seconds that a picture is kept: a tab that was closed takes nothing out."""
 MOST_BYTES = 400_000_000
 """Of all users' pictures together."""
 
@@ -41,6 +44,8 @@ class Candidate:
     """Of the pixels: a copy teaches nothing."""
     doubts: tuple[str, ...] = ()
     """What speaks against teaching with it."""
+    frozen_s: float = field(default_factory=lambda: time.monotonic())
+    """When it was frozen, by ``time.monotonic``."""
 
 
 class TeachingTray:
@@ -55,7 +60,7 @@ class TeachingTray:
         """Keep a picture for a user and say what is doubtful about it; takes a moment.
 
         Raises:
-            InputError: the tray is full, or holds this very picture.
+            InputError: the tray holds this very picture, or all trays together are full.
         """
         digest = sha256_hex(np.ascontiguousarray(shot.picture).data)
         self._check(user, shot, digest)
@@ -69,7 +74,10 @@ class TeachingTray:
             doubts=_doubts(shot.picture),
         )
         with self._lock:
-            self._of_user.setdefault(user, OrderedDict())[candidate.candidate_id] = candidate
+            own = self._of_user.setdefault(user, OrderedDict())
+            own[candidate.candidate_id] = candidate
+            while len(own) > MOST_OF_ONE:
+                own.popitem(last=False)
         return candidate
 
     def find(self, user: str, candidate_id: str) -> Candidate | None:
@@ -89,14 +97,21 @@ class TeachingTray:
 
     def _check(self, user: str, shot: Shot, digest: str) -> None:
         with self._lock:
+            self._forget_old()
             own: OrderedDict[str, Candidate] = self._of_user.get(user, OrderedDict())
             if any(c.digest == digest for c in own.values()):
                 raise InputError("this picture is in the tray already; wait for another")
-            if len(own) >= MOST_OF_ONE:
-                raise InputError(f"the tray holds {MOST_OF_ONE} pictures; remove one first")
             held = sum(c.picture.nbytes for all_ in self._of_user.values() for c in all_.values())
             if held + shot.picture.nbytes > MOST_BYTES:
                 raise InputError("the trays of all users together are full; empty one first")
+
+    def _forget_old(self) -> None:
+        oldest_s = time.monotonic() - KEPT_S
+        for user, own in list(self._of_user.items()):
+            for candidate in [c for c in own.values() if c.frozen_s < oldest_s]:
+                del own[candidate.candidate_id]
+            if not own:
+                del self._of_user[user]
 
 
 def _doubts(picture: PictureU8) -> tuple[str, ...]:

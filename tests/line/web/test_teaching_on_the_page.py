@@ -9,15 +9,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from drawn_parts import draw_part
 from line.components.child import await_true
 from line.components.failing_model import FailingModel, Gate
 from line.components.mjpeg_server import MjpegServer
 from line.web.conftest import Serve, Served
 from PIL import Image
 
+from res2clip_runtime.errors import InputError
+from res2clip_runtime.inspection import error_verdict
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.config import CameraTable
+from res2clip_runtime.web import teaching_tray
+from res2clip_runtime.web.recent_pictures import Shot
+from res2clip_runtime.web.teaching_tray import KEPT_S, MOST_OF_ONE, TeachingTray
 
 
 def freeze(client: httpx.Client, count: int) -> list[str]:
@@ -105,13 +111,40 @@ def test_one_picture_teaches_with_a_doubt_and_no_threshold(client: httpx.Client)
     assert "two or more" in answer["doubts"][0]
 
 
-def test_picture_can_be_taken_out_and_the_tray_is_bounded(client: httpx.Client) -> None:
-    ids = freeze(client, 16)
-    full = client.post("/api/tray")
-    assert full.status_code == 409
+def test_picture_can_be_taken_out_once(client: httpx.Client) -> None:
+    ids = freeze(client, 2)
     assert client.delete(f"/api/tray/{ids[0]}").status_code == 204
     assert client.delete(f"/api/tray/{ids[0]}").status_code == 404
-    assert freeze(client, 1)
+    assert client.get(f"/api/tray/{ids[1]}.jpg").status_code == 200
+
+
+def _shot(number: int) -> Shot:
+    verdict = error_verdict(str(number), "washer", "not inspected")
+    return Shot(number=number, verdict=verdict, picture=draw_part(number))
+
+
+def test_full_tray_gives_up_its_oldest_picture_and_no_other_users() -> None:
+    tray = TeachingTray()
+    other = tray.freeze("bo", _shot(0)).candidate_id
+    ids = [tray.freeze("ada", _shot(n)).candidate_id for n in range(MOST_OF_ONE + 2)]
+    assert [tray.find("ada", one) is None for one in ids] == [True] * 2 + [False] * MOST_OF_ONE
+    assert tray.find("bo", other) is not None
+    assert tray.find("ada", other) is None
+
+
+def test_picture_of_a_tab_that_was_closed_goes_after_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tray, now_s = TeachingTray(), [0.0]
+    monkeypatch.setattr(teaching_tray.time, "monotonic", lambda: now_s[0])
+    old = tray.freeze("ada", _shot(0)).candidate_id
+    now_s[0] = KEPT_S - 1
+    with pytest.raises(InputError, match="in the tray already"):
+        tray.freeze("ada", _shot(0))
+    now_s[0] = KEPT_S + 1
+    new = tray.freeze("ada", _shot(0)).candidate_id
+    assert tray.find("ada", old) is None
+    assert tray.find("ada", new) is not None
 
 
 def test_picture_of_a_lost_camera_is_not_taken(serve: Serve, film: Path) -> None:
