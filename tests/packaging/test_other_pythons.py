@@ -19,7 +19,10 @@ import numpy as np
 import res2clip_runtime
 from res2clip_runtime import Bundle, Inspector
 
-optional = {"starlette", "uvicorn", "av", "cv2", "pyarrow", "ray", "openvino", "tensorrt", "pycuda"}
+optional = {
+    "asyncua", "cryptography", "starlette", "uvicorn",
+    "av", "cv2", "pyarrow", "ray", "openvino", "tensorrt", "pycuda",
+}
 for module in pkgutil.walk_packages(res2clip_runtime.__path__, "res2clip_runtime."):
     if module.name.endswith("__main__"):
         continue
