@@ -209,7 +209,7 @@ def test_failed_writing_leaves_the_old_repository(
 ) -> None:
     write_triton_repository(bundle, recipes, tmp_path / "r")
     before = sorted(path.name for path in (tmp_path / "r").iterdir())
-    other = dataclasses.replace(recipes[0], product="p" * 250)  # longer than a file's name can be
+    other = dataclasses.replace(recipes[0], product="ü" * 200)  # in bytes longer than a file's name
     with pytest.raises(OutputError, match="cannot write"):
         write_triton_repository(bundle, [other], tmp_path / "r")
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == before
