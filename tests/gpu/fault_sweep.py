@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 from collections.abc import Callable
 
 from gpu.fake_cuda import LAUNCH_FAILED, OUT_OF_MEMORY, FakeDriver
@@ -55,6 +56,7 @@ def _outcome(
         return f"{type(err).__name__}: {err}"
     finally:
         fake.forgive(name)  # a call that did not come must not fail in the next run
+    gc.collect()  # the error's traceback holds what failed, in a cycle
     alive = fake.live()
     if alive != quiet:
         quiet.clear()
