@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from res2clip_runtime.bundle import Bundle
+from res2clip_runtime.file_version import FileVersion
 
 __all__ = ["BundleWatch"]
 
@@ -20,12 +21,12 @@ class BundleWatch:
     def __init__(self, bundle: Bundle) -> None:
         """Remember what the files of ``bundle`` look like now."""
         self._bundle = bundle
-        self._states = self._look()
+        self._versions = self._look()
         self._said = False
 
     def check(self) -> bool:
         """Return whether the files are unchanged; log it the first time they are not."""
-        unchanged = self._look() == self._states
+        unchanged = self._look() == self._versions
         if not unchanged and not self._said:
             self._said = True
             logger.error(
@@ -35,13 +36,6 @@ class BundleWatch:
             )
         return unchanged
 
-    def _look(self) -> dict[str, tuple[int, int, int] | None]:
-        states: dict[str, tuple[int, int, int] | None] = {}
-        for name in ("manifest.json", *self._bundle.manifest.files):
-            try:
-                status = (self._bundle.directory / name).stat()
-            except OSError:
-                states[name] = None
-                continue
-            states[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
-        return states
+    def _look(self) -> dict[str, FileVersion | None]:
+        names = ("manifest.json", *self._bundle.manifest.files)
+        return {name: FileVersion.at(self._bundle.directory / name) for name in names}

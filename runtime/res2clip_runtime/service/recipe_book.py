@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactError, InputError, Res2ClipError
+from res2clip_runtime.file_version import FileVersion
 from res2clip_runtime.recipe import Recipe, Threshold, default_recipe_path, history_entry
 from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.stages import Stages
@@ -90,8 +91,8 @@ class RecipeBook:
         self._files = tuple(files)
         self._stages = stages
         self._lock = threading.RLock()  # held by whoever changes files or recipes
-        # The states are taken before the contents: what changes in between is read again.
-        self._states = {entry.file: _state(entry.file) for entry in files}
+        # The versions are taken before the contents: what changes in between is read again.
+        self._versions = {entry.file: FileVersion.at(entry.file) for entry in files}
         self._recipes: dict[tuple[str, str], Recipe] = {}
         self._products: dict[RecipeFile, str] = {}
         for entry in files:
@@ -251,9 +252,9 @@ class RecipeBook:
     def reload(self) -> None:
         """Read the files that have changed; one that cannot be used leaves the recipe as it was."""
         with self._lock:
-            states = {file: _state(file) for file in self._states}
-            changed = {file for file, state in states.items() if state != self._states[file]}
-            self._states = states
+            versions = {file: FileVersion.at(file) for file in self._versions}
+            changed = {file for file, now in versions.items() if now != self._versions[file]}
+            self._versions = versions
             for entry in self._files:
                 if entry.file not in changed:
                     continue
@@ -277,7 +278,7 @@ class RecipeBook:
 
     def _use(self, entry: RecipeFile, saved: Recipe) -> None:
         """Inspect with a recipe that was just saved in the file of ``entry``."""
-        self._states = {**self._states, entry.file: _state(entry.file)}
+        self._versions = {**self._versions, entry.file: FileVersion.at(entry.file)}
         for other in self._files:
             if other.file == entry.file:  # several cameras may share a file
                 self._put(other, self._load(other, saved))
@@ -304,7 +305,7 @@ class RecipeBook:
     def _free_file(self, recipe: Recipe, folder: Path) -> Path:
         """Return a file for a new product: two names may look alike as file names."""
         file = folder / default_recipe_path(recipe.product)
-        if file.exists() or file in self._states:
+        if file.exists() or file in self._versions:
             digest = sha256_hex(recipe.product.encode())[:8]
             file = file.with_name(file.name.replace(".recipe", f"-{digest}.recipe"))
         return file
@@ -326,12 +327,3 @@ def _ids_of(recipes: Mapping[tuple[str, str], Recipe]) -> dict[str, str]:
         product: sha256_hex(canonical_json({"recipes": parts}).encode())[:16]
         for product, parts in described.items()
     }
-
-
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes when the file does, or None if it is not there."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

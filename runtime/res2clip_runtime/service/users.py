@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from res2clip_runtime.errors import ArtefactNotFoundError, InputError, Res2ClipError
+from res2clip_runtime.file_version import FileVersion
 from res2clip_runtime.service.secret_hash import (
     check_hash,
     matches_password,
@@ -140,15 +141,15 @@ class UserBook:
         """
         self._path = path
         self._lock = threading.Lock()
-        self._state = _state(path)
+        self._version = FileVersion.at(path)
         self._users = load_users(path)
 
     @property
     def users(self) -> Users:
         """Everybody as of now; a file that cannot be read any more leaves those before, logged."""
         with self._lock:
-            if (state := _state(self._path)) != self._state:
-                self._state = state
+            if (version := FileVersion.at(self._path)) != self._version:
+                self._version = version
                 try:
                     self._users = load_users(self._path)
                 except Res2ClipError as err:
@@ -273,11 +274,3 @@ def _save(path: Path, entries: Iterable[_Entry]) -> None:
         named = json.dumps(entry.user.name, ensure_ascii=False)
         lines.append(f'[[user]]\nname = {named}\nrole = "{entry.user.role}"\n{kind} = "{text}"\n')
     write_atomically(path, "\n".join(lines).encode(), private=True)
-
-
-def _state(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -11,8 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactNotFoundError, SourceError
+from res2clip_runtime.file_version import FileVersion
 from res2clip_runtime.inspection import utc_now
-from res2clip_runtime.sources.file_version import FileVersion
 from res2clip_runtime.sources.frame import Frame
 from res2clip_runtime.sources.picture_paths import walk_pictures
 from res2clip_runtime.sources.source import Source

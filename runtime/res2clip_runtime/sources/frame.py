@@ -9,9 +9,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from res2clip_runtime.errors import SourceError
+from res2clip_runtime.file_version import FileVersion, read_version
 from res2clip_runtime.inspection import utc_now
 from res2clip_runtime.preprocess import PictureU8, decode_rgb, load_rgb
-from res2clip_runtime.sources.file_version import FileVersion, read_version
 from res2clip_runtime.sources.settings import CameraSettings
 
 __all__ = ["Frame", "LiveFrames"]

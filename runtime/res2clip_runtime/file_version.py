@@ -24,6 +24,14 @@ class FileVersion:
         """Return the version that a file's status tells of."""
         return cls(state.st_ino, state.st_size, state.st_mtime_ns)
 
+    @classmethod
+    def at(cls, path: Path) -> FileVersion | None:
+        """Return the version that lies at ``path`` now, or None if there is none to be seen."""
+        try:
+            return cls.of(path.stat())
+        except OSError:
+            return None
+
 
 def read_version(path: Path, expected: FileVersion) -> bytes:
     """Return the bytes of ``path``, which must be those of ``expected``.
