@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -126,7 +125,7 @@ def evaluate(
     with Measurement(category) as measurement:
         for sample, verdict in zip(samples, run(stages, recipe, frames, sinks=sinks), strict=True):
             measurement.add(sample, verdict.score, verdict.anomaly_map)
-            verdicts.append(dataclasses.replace(verdict, anomaly_map=None))
+            verdicts.append(verdict.without_map())
             if progress:
                 progress(len(verdicts), len(samples))
         metrics, pixels = measurement.result()

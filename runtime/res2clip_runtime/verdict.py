@@ -5,6 +5,7 @@ Fail-safe: whatever cannot be decided is ERROR, never OK.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,6 +94,10 @@ class Verdict:
     """The part of which several pictures were taken; None where a part is one picture."""
     views: tuple[View, ...] = ()
     """Every picture of the part; the rest of the verdict is that of the worst one."""
+
+    def without_map(self) -> Verdict:
+        """Return the same without its map, to be kept: maps are most of what a verdict takes."""
+        return dataclasses.replace(self, anomaly_map=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the map as JSON values (a NaN score becomes null)."""

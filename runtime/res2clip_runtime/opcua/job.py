@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -121,7 +120,6 @@ class JobResult:
 
 def result_of(job: Job, verdict: Verdict, result_id: str, at: datetime) -> JobResult:
     """Return the result of ``job`` that the line's answer means."""
-    verdict = dataclasses.replace(verdict, anomaly_map=None)
     fault = verdict.reason
     if verdict.product != job.product:
         fault = f"inspected as '{verdict.product}', expected '{job.product}'"

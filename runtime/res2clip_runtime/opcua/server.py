@@ -96,7 +96,7 @@ class OpcuaServer(Closable):
 
         A server that hangs loses the oldest: a job without its answer ends with ERROR.
         """
-        self._verdicts.append(verdict)
+        self._verdicts.append(verdict.without_map())
         self._wake()
 
     def health(self) -> ControlHealth:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
@@ -143,7 +142,7 @@ class SinkWorker(Closable):
         """Return what the sink uses: a queue of pictures and maps holds hundreds of megabytes."""
         if self._pictures:
             return verdict, picture
-        return dataclasses.replace(verdict, anomaly_map=None), None
+        return verdict.without_map(), None
 
     def _work(self) -> None:
         while (item := self._next()) is not None:

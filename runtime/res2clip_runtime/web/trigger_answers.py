@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import threading
 from collections import OrderedDict
 
@@ -29,7 +28,7 @@ class TriggerAnswers:
         trigger_id = verdict.trigger_id
         if trigger_id is None:
             return
-        verdict = dataclasses.replace(verdict, anomaly_map=None)
+        verdict = verdict.without_map()
         with self._lock:
             waiter = self._waiting.pop(trigger_id, None)
             if waiter is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from typing import Any, cast
 
 from starlette.exceptions import HTTPException
@@ -99,7 +98,7 @@ def _part(
         kept = state.ng.find(ng_id) if ng_id is not None else None
     shot = state.recent.find(number)
     if shot is not None and shot.verdict.product:
-        values = replace(shot.verdict, anomaly_map=None).to_json()
+        values = shot.verdict.to_json()
         return number, ng_id, {**values, "number": number}, shot.picture
     jpeg = state.ng.jpeg(ng_id, heat=False) if kept and ng_id is not None else None
     if kept is None or jpeg is None:
