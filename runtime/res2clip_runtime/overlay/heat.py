@@ -30,9 +30,13 @@ _SCALE = np.array(
 def scale_position(
     values: npt.NDArray[np.float32], pixel_threshold: float
 ) -> npt.NDArray[np.float32]:
-    """Return where ``values`` lie on the scale: 0 at zero, 0.5 at the threshold, 1 at twice it."""
+    """Return where ``values`` lie on the scale: 0 at zero, 0.5 at the threshold, 1 at twice it.
+
+    NaN is at the hot end.
+    """
     span = max(abs(pixel_threshold), 1e-6)
-    return np.clip(0.5 + 0.5 * (values - pixel_threshold) / span, 0, 1).astype(np.float32)
+    known = np.nan_to_num(values, nan=np.inf, posinf=np.inf)
+    return np.clip(0.5 + 0.5 * (known - pixel_threshold) / span, 0, 1).astype(np.float32)
 
 
 def heat_colours(position: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -48,8 +52,7 @@ def heat_rgba(
     anomaly_map: npt.NDArray[np.float32], pixel_threshold: float
 ) -> npt.NDArray[np.float32]:
     """Return the (H, W, 4) float32 heat map of an (H, W) anomaly map; NaN is fully hot."""
-    finite = np.nan_to_num(anomaly_map, nan=np.inf, posinf=np.inf)
-    return heat_colours(scale_position(finite, pixel_threshold))
+    return heat_colours(scale_position(anomaly_map, pixel_threshold))
 
 
 def blend(picture: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

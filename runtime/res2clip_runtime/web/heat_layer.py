@@ -31,8 +31,7 @@ def heat_positions(
     anomaly_map: npt.NDArray[np.float32], pixel_threshold: float
 ) -> npt.NDArray[np.uint8]:
     """Return the (S, S) uint8 position of every value on the colour scale; 128 is the threshold."""
-    finite = np.nan_to_num(anomaly_map, nan=np.inf, posinf=np.inf)
-    return np.rint(scale_position(finite, pixel_threshold) * 255).astype(np.uint8)
+    return np.rint(scale_position(anomaly_map, pixel_threshold) * 255).astype(np.uint8)
 
 
 def draw_jpeg(

@@ -93,8 +93,8 @@ class WebServer(Closable):
             self.close()
             raise self._trouble
         control.add_listener(self.take)
-        add_sink(SinkWorker(_Pictures(self), name="page", capacity=32))
-        add_sink(SinkWorker(_NgPictures(self), name="page-ng", capacity=8, wants=ng.wants))
+        add_sink(SinkWorker(_Pictures(self.show), name="page", capacity=32))
+        add_sink(SinkWorker(_Pictures(self.keep), name="page-ng", capacity=8, wants=ng.wants))
         logger.info("page: %s", self.url)
 
     @property
@@ -245,28 +245,14 @@ class WebServer(Closable):
 
 
 class _Pictures:
-    """A sink that only passes pictures on."""
+    """A sink that passes verdicts on with their pictures."""
 
-    def __init__(self, server: WebServer) -> None:
-        self._server = server
-
-    def write(self, verdict: Verdict, picture: PictureU8 | None) -> None:
-        if picture is not None:
-            self._server.show(verdict, picture)
-
-    def close(self) -> None:
-        pass
-
-
-class _NgPictures:
-    """A sink that keeps NG parts."""
-
-    def __init__(self, server: WebServer) -> None:
-        self._server = server
+    def __init__(self, take: Callable[[Verdict, PictureU8], None]) -> None:
+        self._take = take
 
     def write(self, verdict: Verdict, picture: PictureU8 | None) -> None:
         if picture is not None:
-            self._server.keep(verdict, picture)
+            self._take(verdict, picture)
 
     def close(self) -> None:
         pass
