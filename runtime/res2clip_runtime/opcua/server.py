@@ -17,6 +17,7 @@ from res2clip_runtime.opcua.trust_list import TrustList
 from res2clip_runtime.opcua.vision_machine import VisionMachine
 from res2clip_runtime.service.control import LineControl
 from res2clip_runtime.service.health import ControlHealth
+from res2clip_runtime.service.library_log import LibraryLog
 from res2clip_runtime.service.users import UserBook
 from res2clip_runtime.verdict import Verdict
 
@@ -123,10 +124,8 @@ class OpcuaServer(Closable):
             self._verdicts.clear()
 
     def _run(self) -> None:
-        from res2clip_runtime.opcua.library_log import LibraryLog
-
         try:
-            with LibraryLog():
+            with LibraryLog("asyncua", events=logger, strangers_cause_them=True):
                 self._loop.run_until_complete(self._serve())
                 self._loop.run_until_complete(self._loop.shutdown_default_executor())
         except Exception as err:

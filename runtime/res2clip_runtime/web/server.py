@@ -14,6 +14,7 @@ from res2clip_runtime.closable import Closable
 from res2clip_runtime.errors import InputError, MissingExtraError, OutputError
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.service.control import LineControl
+from res2clip_runtime.service.library_log import LibraryLog
 from res2clip_runtime.sinks.metrics_figures import MetricsFigures
 from res2clip_runtime.sinks.worker import SinkWorker
 from res2clip_runtime.verdict import Verdict
@@ -150,7 +151,8 @@ class WebServer(Closable):
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with LibraryLog("uvicorn", events=logger):
+                asyncio.run(self._serve())
         except Exception as err:  # it is raised where the server was wanted
             logger.exception("a defect of res2clip, please report it: the page")
             self._trouble = err
@@ -164,9 +166,7 @@ class WebServer(Closable):
         from res2clip_runtime.web.app import build_app
         from res2clip_runtime.web.bounded_server import BoundedServer
         from res2clip_runtime.web.connection import Connection
-        from res2clip_runtime.web.library_log import forward_library_log
 
-        forward_library_log()
         try:
             state = self._build_state()
         except (InputError, OSError) as err:
