@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from res2clip_runtime.modbus.registers import COMMANDS, STATUS
 from res2clip_runtime.preprocess import PictureU8
 from res2clip_runtime.service.control import LineControl
 from res2clip_runtime.service.health import ControlHealth
+from res2clip_runtime.service.loop_thread import LoopThread
 from res2clip_runtime.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -59,17 +59,13 @@ class ModbusServer(Closable):
         self._handshake = Handshake(config)
         self._silent = False
         self._clients = 0
-        self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
-        self._listening = threading.Event()
-        self._trouble: Exception | None = None
         self.port = config.port
-        self._thread = threading.Thread(target=self._run, name="modbus", daemon=True)
-        self._thread.start()
-        self._listening.wait()
-        if self._trouble is not None:
-            self._thread.join()
-            raise self._why_not(self._trouble) from self._trouble
+        self._thread = LoopThread(self._serve, name="modbus")
+        try:
+            self._thread.start()
+        except Exception as err:
+            raise self._why_not(err) from err
 
     def take(self, verdict: Verdict) -> None:
         """Show a verdict, if it answers the PLC's trigger; never waits."""
@@ -95,21 +91,7 @@ class ModbusServer(Closable):
 
     def close(self) -> None:
         """End serving: the PLC sees the connection end."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join(_FAREWELL_S)
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._serve())
-        except Exception as err:
-            if self._listening.is_set():
-                logger.exception("the Modbus server broke off")
-            else:
-                self._trouble = err
-        finally:
-            self._loop.close()
-            self._listening.set()
+        self._thread.end(self._end.set, within_s=_FAREWELL_S)
 
     async def _serve(self) -> None:
         server = make_server(
@@ -120,7 +102,7 @@ class ModbusServer(Closable):
         await server.serve_forever(background=True)
         self.port = _port_of(server)
         self._ask_health()
-        self._listening.set()
+        self._thread.say_listening()
         try:
             while not self._end.is_set():
                 self._ask_health()

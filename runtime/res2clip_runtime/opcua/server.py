@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from res2clip_runtime.opcua.vision_machine import VisionMachine
 from res2clip_runtime.service.control import LineControl
 from res2clip_runtime.service.health import ControlHealth
 from res2clip_runtime.service.library_log import LibraryLog
+from res2clip_runtime.service.loop_thread import LoopThread
 from res2clip_runtime.service.users import UserBook
 from res2clip_runtime.verdict import Verdict
 
@@ -74,19 +74,15 @@ class OpcuaServer(Closable):
         )
         self._verdicts: deque[Verdict] = deque(maxlen=_VERDICTS_KEPT)
         self._ended: deque[str] = deque()
-        self._loop = asyncio.new_event_loop()
         self._news = asyncio.Event()
         self._end = False
-        self._listening = threading.Event()
-        self._trouble: Exception | None = None
         self._clients = 0
         self.port = config.port
-        self._thread = threading.Thread(target=self._run, name="opcua", daemon=True)
-        self._thread.start()
-        self._listening.wait()
-        if self._trouble is not None:
-            self._thread.join()
-            raise self._why_not(self._trouble) from self._trouble
+        self._thread = LoopThread(self._serve, name="opcua")
+        try:
+            self._thread.start()
+        except Exception as err:
+            raise self._why_not(err) from err
         logger.info(
             "opcua: listening at opc.tcp://%s:%d as %s, certificate %s",
             config.host, self.port, self._own.application_uri, self._own.sha1,
@@ -98,7 +94,8 @@ class OpcuaServer(Closable):
         A server that hangs loses the oldest: a job without its answer ends with ERROR.
         """
         self._verdicts.append(verdict.without_map())
-        self._wake()
+        if not self._thread.call(self._news.set):
+            self._verdicts.clear()  # the server has ended
 
     def health(self) -> ControlHealth:
         """Return whether a client is connected."""
@@ -112,32 +109,14 @@ class OpcuaServer(Closable):
 
     def close(self) -> None:
         """End serving: clients see their connections end."""
-        if self._thread.is_alive():
-            self._end = True
-            self._wake()
-            self._thread.join(_FAREWELL_S)
-
-    def _wake(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._news.set)
-        except RuntimeError:  # it has ended
-            self._verdicts.clear()
-
-    def _run(self) -> None:
-        try:
-            with LibraryLog("asyncua", events=logger, strangers_cause_them=True):
-                self._loop.run_until_complete(self._serve())
-                self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        except Exception as err:
-            if self._listening.is_set():
-                logger.exception("the OPC UA server broke off")
-            else:
-                self._trouble = err
-        finally:
-            self._loop.close()
-            self._listening.set()
+        self._end = True
+        self._thread.end(self._news.set, within_s=_FAREWELL_S)
 
     async def _serve(self) -> None:
+        with LibraryLog("asyncua", events=logger, strangers_cause_them=True):
+            await self._serve_clients()
+
+    async def _serve_clients(self) -> None:
         from res2clip_runtime.opcua.gate import Gate
         from res2clip_runtime.opcua.guarded_server import GuardedServer
         from res2clip_runtime.opcua.guarded_session import GuardedCore
@@ -149,7 +128,7 @@ class OpcuaServer(Closable):
         await server.start()
         try:
             self.port = server.port
-            self._listening.set()
+            self._thread.say_listening()
             await self._work(server, service)
         finally:
             await server.stop()
