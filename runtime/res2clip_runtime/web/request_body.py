@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+
+from res2clip_runtime.strict_json import parse_json
 
 __all__ = [
     "a_flag",
@@ -61,8 +62,8 @@ async def read_object(request: Request, *known: str) -> dict[str, Any]:
     """
     data = await read_body(request, most_bytes=_LARGEST_OBJECT)
     try:
-        given = json.loads(data, parse_constant=_no_number) if data.strip() else {}
-    except (ValueError, RecursionError) as err:
+        given = parse_json(data, most_bytes=_LARGEST_OBJECT) if data.strip() else {}
+    except ValueError as err:
         raise HTTPException(400, f"the body is no JSON: {err}") from err
     if not isinstance(given, dict):
         raise HTTPException(400, "the body is no JSON object, expected {...}")
@@ -213,10 +214,6 @@ def _check_encodable(key: str, value: str) -> None:
         value.encode()
     except UnicodeEncodeError as err:
         raise HTTPException(400, f"{key} holds lone surrogates, expected valid Unicode") from err
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
 
 
 def _short(value: object) -> str:
