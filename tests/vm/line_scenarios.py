@@ -19,7 +19,8 @@ from vm.camera_faults import broken_stream, pulled_cable, unplugged
 from res2clip_runtime.bundle import Bundle
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.service.config import CameraTable
-from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_file import RecipeFile
 from res2clip_runtime.service.settings import LineSettings
 
 ALWAYS_OK = 1e6

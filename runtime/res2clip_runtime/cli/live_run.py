@@ -15,7 +15,7 @@ def run_live(request: RunRequest) -> int:
     """
     from res2clip_runtime.cli.line import run_line
     from res2clip_runtime.service.config import CameraTable, LineConfig, LineTable, ModelTable
-    from res2clip_runtime.service.recipe_book import RecipeFile
+    from res2clip_runtime.service.recipe_file import RecipeFile
     from res2clip_runtime.sinks.kept_pictures import PicturesConfig
     from res2clip_runtime.sinks.rotating_jsonl import JsonlConfig
 

@@ -15,7 +15,8 @@ from res2clip_runtime.recipe import Recipe
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import LineConfig
 from res2clip_runtime.service.line import Line
-from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile, taught_files
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_file import RecipeFile, taught_files
 from res2clip_runtime.sinks.backoff import Backoff
 from res2clip_runtime.sinks.kept_pictures import KeptPictures
 from res2clip_runtime.sinks.metrics_page import MetricsPage

@@ -7,56 +7,20 @@ import logging
 import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from res2clip_runtime.errors import ArtefactError, InputError, Res2ClipError
 from res2clip_runtime.file_version import FileVersion
 from res2clip_runtime.recipe import Recipe, Threshold, default_recipe_path, history_entry
+from res2clip_runtime.service.recipe_file import ListedRecipe, RecipeFile
 from res2clip_runtime.spec import canonical_json, sha256_hex
 from res2clip_runtime.stages import Stages
 from res2clip_runtime.teaching import check_encoder
 from res2clip_runtime.threshold_choice import threshold_doubts, with_given_thresholds
 
-__all__ = ["ListedRecipe", "RecipeBook", "RecipeFile", "taught_files"]
+__all__ = ["RecipeBook"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeFile:
-    """A recipe and the thresholds to use instead of its own."""
-
-    file: Path
-    """``*.recipe.safetensors``."""
-    camera: str = ""
-    """Camera it is for; empty: every camera that has none of its own."""
-    threshold: float | None = None
-    """Highest score that is OK."""
-    pixel_threshold: float | None = None
-    """Highest normal value of the map."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedRecipe:
-    """One recipe of the book, for people and programs that choose or change it."""
-
-    entry: RecipeFile
-    """Its file, its camera, and what the configuration fixes."""
-    recipe: Recipe
-    """As it is used, with the thresholds that the configuration gives."""
-    threshold: Threshold | None
-    """That of this model; None: every verdict is ERROR."""
-
-    @property
-    def threshold_fixed(self) -> bool:
-        """Whether the configuration gives the threshold, so that it cannot be set here."""
-        return self.entry.threshold is not None
-
-
-def taught_files(folder: Path) -> list[RecipeFile]:
-    """Return the recipes in a folder where products are taught; none where there is no folder."""
-    return [RecipeFile(file=file) for file in sorted(folder.glob("*.recipe.safetensors"))]
 
 
 class RecipeBook:

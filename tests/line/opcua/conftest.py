@@ -17,7 +17,8 @@ from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.opcua import OpcuaConfig, OpcuaServer
 from res2clip_runtime.opcua.own_certificate import own_certificate
 from res2clip_runtime.service.config import CameraTable
-from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_file import RecipeFile
 from res2clip_runtime.service.settings import LineSettings
 
 pytest.importorskip("asyncua", reason="the extra 'opcua' is not installed")

@@ -18,7 +18,8 @@ from tls_files import make_tls_files
 from res2clip_runtime.errors import BackendError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.service.config import CameraTable
-from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_file import RecipeFile
 
 SCRATCH_IS_SEEN = """(() => {
     const canvas = document.createElement('canvas');

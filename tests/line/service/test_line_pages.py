@@ -19,7 +19,7 @@ from line.components.private_network import PrivateNetwork
 from line.components.running_line import search_path
 
 from res2clip_runtime.service.config import CameraTable, LineTable, ModelTable
-from res2clip_runtime.service.recipe_book import RecipeFile
+from res2clip_runtime.service.recipe_file import RecipeFile
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "line.md").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ from drawn_parts import draw_part
 from res2clip_runtime.errors import ArtefactError, InputError, OutputError
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.recipe import Recipe
-from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_file import RecipeFile
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.service.camera_plan import CameraPlan
 from res2clip_runtime.service.config import CameraTable
 from res2clip_runtime.service.line import Line
-from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_file import RecipeFile
 from res2clip_runtime.service.settings import LineSettings
 from res2clip_runtime.verdict import Verdict
 

@@ -16,7 +16,8 @@ from line.components.mjpeg_server import MjpegServer
 
 from res2clip_runtime.inspector import Inspector
 from res2clip_runtime.service.config import CameraTable
-from res2clip_runtime.service.recipe_book import RecipeBook, RecipeFile, taught_files
+from res2clip_runtime.service.recipe_book import RecipeBook
+from res2clip_runtime.service.recipe_file import RecipeFile, taught_files
 from res2clip_runtime.service.settings import LineSettings
 from res2clip_runtime.web import WebConfig, WebServer
 

@@ -15,7 +15,7 @@ from res2clip_runtime.service.config.camera_table import CameraTable
 from res2clip_runtime.service.config.line_table import LineTable
 from res2clip_runtime.service.config.model_table import ModelTable
 from res2clip_runtime.service.config.table import nearest, read_table
-from res2clip_runtime.service.recipe_book import RecipeFile
+from res2clip_runtime.service.recipe_file import RecipeFile
 from res2clip_runtime.sinks.kept_pictures import PicturesConfig
 from res2clip_runtime.sinks.metrics_page import MetricsConfig
 from res2clip_runtime.sinks.mqtt_publisher import MqttConfig

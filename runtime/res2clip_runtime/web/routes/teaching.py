@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from res2clip_runtime.errors import Res2ClipError
-from res2clip_runtime.service.recipe_book import ListedRecipe
+from res2clip_runtime.service.recipe_file import ListedRecipe
 from res2clip_runtime.teaching import Taught, teach
 from res2clip_runtime.web.heat_layer import draw_jpeg
 from res2clip_runtime.web.json_answer import JsonAnswer
