@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attacks.test_recipes import sealed
+from forged_recipe import read_metadata, sealed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
@@ -70,9 +69,7 @@ def mutated(document: Any, choice: list[int], value: Any, *, delete: bool) -> An
 @settings(many, max_examples=120)
 @given(choice=choices, value=values, delete=st.booleans())
 def test_recipe(washer: Path, tmp_path: Path, choice: list[int], value: Any, delete: bool) -> None:
-    data = washer.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    metadata = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["res2clip.recipe"])
+    metadata = read_metadata(washer)
     changed = mutated(metadata, choice, value, delete=delete)
     path = tmp_path / "a"
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,11 @@ from attacks.payloads import (
     write,
     zeros,
 )
+from forged_recipe import read_metadata, sealed
 from safetensors.numpy import load_file, save
 
 from res2clip_runtime.recipe import Recipe
-from res2clip_runtime.spec import canonical_json, sha256_hex
+from res2clip_runtime.spec import sha256_hex
 
 Tensors = dict[str, np.ndarray]
 Metadata = dict[str, Any]
@@ -34,18 +34,10 @@ Metadata = dict[str, Any]
 
 def forged(good: Path, change: Callable[[Tensors, Metadata], object]) -> bytes:
     """Return a recipe after ``change``, every hash as it should be: a hash is no signature."""
-    tensors = load_file(good)
-    data = good.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    metadata = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["res2clip.recipe"])
+    tensors, metadata = load_file(good), read_metadata(good)
     change(tensors, metadata)
     metadata["tensors"] = {name: sha256_hex(v.tobytes()) for name, v in tensors.items()}
     return save(tensors, {"res2clip.recipe": sealed(metadata)})
-
-
-def sealed(metadata: Metadata) -> str:
-    rest = {key: value for key, value in metadata.items() if key != "sha256"}
-    return canonical_json({**rest, "sha256": sha256_hex(canonical_json(rest).encode())})
 
 
 def header(**tensors: tuple[str, list[int], list[int]]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forged_recipe import read_metadata, sealed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
@@ -23,7 +23,7 @@ from res2clip_runtime.errors import (
     Res2ClipError,
 )
 from res2clip_runtime.recipe import Recipe
-from res2clip_runtime.spec import canonical_json, sha256_hex
+from res2clip_runtime.spec import sha256_hex
 
 Tensors = dict[str, np.ndarray]
 Metadata = dict[str, Any]
@@ -39,21 +39,11 @@ def path(tmp_path: Path, recipe: Recipe) -> Path:
 def forge(path: Path, change: Callable[[Tensors, Metadata], None], *, hashes: bool = True) -> None:
     """Rewrite a recipe after ``change``, with hashes that fit the changed tensors."""
     tensors = load_file(path)
-    metadata = json.loads(read_header(path)["__metadata__"]["res2clip.recipe"])
+    metadata = read_metadata(path)
     change(tensors, metadata)
     if hashes:
         metadata["tensors"] = {name: sha256_hex(v.tobytes()) for name, v in tensors.items()}
-    if "sha256" in metadata:
-        rest = {key: value for key, value in metadata.items() if key != "sha256"}
-        metadata["sha256"] = sha256_hex(canonical_json(rest).encode())
-    save_file(tensors, path, {"res2clip.recipe": canonical_json(metadata)})
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header: dict[str, Any] = json.loads(data[8 : 8 + length])
-    return header
+    save_file(tensors, path, {"res2clip.recipe": sealed(metadata)})
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.99])
@@ -271,7 +261,7 @@ def test_reference_picture_that_is_no_png_is_refused_when_drawn(path: Path) -> N
 
 
 def test_a_threshold_edited_in_the_file_is_noticed(path: Path) -> None:
-    metadata = json.loads(read_header(path)["__metadata__"]["res2clip.recipe"])
+    metadata = read_metadata(path)
     (threshold,) = metadata["thresholds"].values()
     old, new = str(threshold["score"]), str(threshold["score"] + 10)
     data = path.read_bytes()

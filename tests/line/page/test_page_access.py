@@ -19,6 +19,14 @@ def users(tmp_path: Path) -> str:
     return f"users_file = {str(file)!r}"
 
 
+def opened(view, line):
+    """Return the page of somebody whom it does not know yet."""
+    page = view(line)
+    page.expected_refusals = True
+    page.await_lamp("login")
+    return page
+
+
 def log_in(page, name: str, password: str = PASSWORD) -> None:
     page.expect("#login").to_be_visible()
     page.find("#login [name=name]").fill(name)
@@ -30,9 +38,7 @@ def test_nothing_is_shown_before_the_login_and_a_wrong_password_is_said(
     make_line, view, camera, washer: Path, users: str
 ) -> None:
     with make_line(camera.url, washer, web=users) as line:
-        page = view(line)
-        page.expected_refusals = True
-        page.await_lamp("login")
+        page = opened(view, line)
         page.expect("#login").to_be_visible()
         page.judge("login")
         log_in(page, "olga", "not the password")
@@ -52,9 +58,7 @@ def test_what_a_role_may_not_do_is_disabled_and_says_why(
     make_line, view, camera, washer: Path, users: str
 ) -> None:
     with make_line(camera.url, washer, web=users) as line:
-        page = view(line)
-        page.expected_refusals = True
-        page.await_lamp("login")
+        page = opened(view, line)
         log_in(page, "vera")
         page.await_lamp("ok")
         page.expect("#freeze").to_be_disabled()
